@@ -1,0 +1,48 @@
+#ifndef CPS_MAINTAIN_H
+#define CPS_MAINTAIN_H
+
+#include "store/image.h"
+
+/* Keeping a store: what it holds, what can go, what is broken. */
+
+struct cps_gc_result {
+	uint64_t blobs, derived, unfinished; /* files removed */
+	uint64_t bytes;                      /* of all of them */
+	uint64_t untagged;                   /* images removed */
+};
+
+/** Remove blobs that no entry of index.json reaches, derived files of layers that are
+ *  gone, unfinished work. Waits for writers; running mounts keep what they have open.
+ *  untagged  also drop images that have no name */
+int cps_gc(struct cps_store *store, bool untagged, bool dry_run,
+	   struct cps_gc_result *out, struct cps_err *err);
+
+enum cps_fsck_kind {
+	CPS_FSCK_MISSING,  /* a blob that an image needs */
+	CPS_FSCK_DAMAGED,  /* bytes are not what the digest says */
+	CPS_FSCK_DOCUMENT, /* index.json, a manifest or a config cannot be read */
+	CPS_FSCK_DERIVED,  /* a derived file; harmless, rebuilt on use */
+	CPS_FSCK_STRAY,    /* a file that has no business where it is */
+};
+
+/** Told for each finding. `what` names the file, `why` the cause and the images that
+ *  need it. `repaired` when it was mended. */
+typedef void (*cps_fsck_fn)(void *ctx, enum cps_fsck_kind kind, const char *what,
+			    const char *why, bool repaired);
+
+/** Hash every blob, read every document, verify every derived file.
+ *  repair  drop damaged derived files, and damaged blobs so that a load or pull brings
+ *          them back
+ *  Returns the number of findings that are left, or -errno. */
+int cps_fsck(struct cps_store *store, bool repair, cps_fsck_fn found, void *ctx,
+	     struct cps_err *err);
+
+struct cps_usage {
+	uint64_t images, image_bytes;    /* reachable blobs */
+	uint64_t garbage, garbage_bytes; /* blobs that gc would remove */
+	uint64_t derived, derived_bytes; /* indexes, seek tables, trees, spans */
+};
+
+int cps_df(struct cps_store *store, struct cps_usage *out, struct cps_err *err);
+
+#endif
