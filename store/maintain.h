@@ -6,9 +6,9 @@
 /* Keeping a store: what it holds, what can go, what is broken. */
 
 struct cps_gc_result {
-	uint64_t blobs, derived, unfinished; /* files removed */
-	uint64_t bytes;                      /* of all of them */
-	uint64_t untagged;                   /* images removed */
+	uint64_t blobs, derived; /* files removed */
+	uint64_t bytes;          /* of all of them */
+	uint64_t untagged;       /* images removed */
 };
 
 /** Remove blobs that no entry of index.json reaches, derived files of layers that are

@@ -1,0 +1,37 @@
+#include "store/folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+int cps_folder_each(int folder, cps_folder_fn fn, void *ctx, struct cps_err *err)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *de;
+	int rc = 0;
+
+	if (!dir) {
+		rc = -errno;
+		if (fd >= 0)
+			close(fd);
+		return cps_err_sys(err, rc, "read a folder of the store");
+	}
+	while (rc == 0 && (errno = 0, de = readdir(dir))) {
+		struct cps_digest id;
+		struct stat st;
+
+		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
+			continue;
+		if (fstatat(folder, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue; /* another process was faster */
+		rc = fn(ctx, folder, de->d_name,
+			cps_digest_parse_hex(de->d_name, &id) == 0 ? &id : NULL, &st);
+	}
+	if (rc == 0 && !de && errno)
+		rc = cps_err_sys(err, -errno, "read a folder of the store");
+	closedir(dir);
+	return rc;
+}

@@ -1,0 +1,168 @@
+#include "store/maintain.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/folder.h"
+#include "store/reach.h"
+
+static uint64_t disk_bytes(const struct stat *st)
+{
+	return (uint64_t)st->st_blocks * 512;
+}
+
+/* ---- gc ---- */
+
+struct sweep {
+	const struct cps_reach *reach;
+	bool dry_run;
+	uint64_t files, bytes;
+	struct cps_err *err;
+};
+
+static int sweep_file(void *ctx, int dirfd, const char *name,
+		      const struct cps_digest *id, const struct stat *st)
+{
+	struct sweep *s = ctx;
+
+	if (!id || cps_reach_find(s->reach, id))
+		return 0; /* what is no file of ours is fsck's to name */
+	if (!s->dry_run && unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+		return cps_err_sys(s->err, -errno, "remove '%s'", name);
+	s->files++;
+	s->bytes += disk_bytes(st);
+	return 0;
+}
+
+/* A manifest that cannot be read keeps nothing alive; better to stop than to take the
+ * layers away that a repair would want. */
+static int refuse_unreadable(const struct cps_reach *reach, struct cps_err *err)
+{
+	char hex[CPS_DIGEST_TEXT_LEN];
+
+	for (size_t i = 0; i < reach->count; i++) {
+		const struct cps_reach_item *it = &reach->items[i];
+
+		if (it->unreadable)
+			return cps_err_set(
+				err, -EBADMSG,
+				"image '%s': document %s is damaged (%s); nothing is "
+				"removed: remove or repair the image first",
+				cps_reach_image(reach, it),
+				cps_digest_text(&it->digest, hex), it->why);
+	}
+	return 0;
+}
+
+static int drop_untagged(struct cps_store *store, bool dry_run,
+			 struct cps_gc_result *out, struct cps_err *err)
+{
+	struct cps_image_list list = {0};
+	int rc = cps_image_list(store, &list, err);
+
+	for (size_t i = 0; rc == 0 && i < list.count; i++) {
+		bool named = false;
+
+		if (list.entries[i].name)
+			continue;
+		for (size_t j = 0; j < list.count; j++)
+			named |= list.entries[j].name &&
+				 cps_digest_equal(&list.entries[i].digest,
+						  &list.entries[j].digest);
+		if (named)
+			continue;
+		out->untagged++;
+		if (!dry_run)
+			rc = cps_image_forget(store, &list.entries[i].digest, err);
+	}
+	cps_image_list_release(&list);
+	return rc;
+}
+
+static int sweep_all(struct cps_store *store, struct sweep *s,
+		     struct cps_gc_result *out)
+{
+	int rc = cps_folder_each(cps_store_blobs_fd(store), sweep_file, s, s->err);
+
+	out->blobs = s->files;
+	for (int kind = CPS_INDEX; rc == 0 && kind <= CPS_SPAN; kind++)
+		rc = cps_folder_each(cps_store_derived_fd(store, kind), sweep_file, s,
+				     s->err);
+	out->derived = s->files - out->blobs;
+	out->bytes = s->bytes;
+	return rc;
+}
+
+int cps_gc(struct cps_store *store, bool untagged, bool dry_run,
+	   struct cps_gc_result *out, struct cps_err *err)
+{
+	cps_auto(cps_fd) int lock = cps_store_lock(store, true, err);
+	cps_auto(cps_reach) struct cps_reach reach = {0};
+	struct sweep s = {.reach = &reach, .dry_run = dry_run, .err = err};
+	int rc = lock < 0 ? lock : 0;
+
+	*out = (struct cps_gc_result){0};
+	if (rc == 0 && untagged)
+		rc = drop_untagged(store, dry_run, out, err);
+	if (rc == 0)
+		rc = cps_reach_collect(store, &reach, err);
+	if (rc == 0)
+		rc = refuse_unreadable(&reach, err);
+	return rc < 0 ? rc : sweep_all(store, &s, out);
+}
+
+/* ---- df ---- */
+
+struct count {
+	const struct cps_reach *reach;
+	struct cps_usage *use;
+};
+
+static int count_blob(void *ctx, int dirfd, const char *name,
+		      const struct cps_digest *id, const struct stat *st)
+{
+	struct count *c = ctx;
+
+	if (id && cps_reach_find(c->reach, id)) {
+		c->use->image_bytes += disk_bytes(st);
+	} else {
+		c->use->garbage++;
+		c->use->garbage_bytes += disk_bytes(st);
+	}
+	return 0;
+}
+
+static int count_derived(void *ctx, int dirfd, const char *name,
+			 const struct cps_digest *id, const struct stat *st)
+{
+	struct count *c = ctx;
+
+	c->use->derived++;
+	c->use->derived_bytes += disk_bytes(st);
+	return 0;
+}
+
+int cps_df(struct cps_store *store, struct cps_usage *out, struct cps_err *err)
+{
+	cps_auto(cps_reach) struct cps_reach reach = {0};
+	struct count c = {.reach = &reach, .use = out};
+	int rc = cps_reach_collect(store, &reach, err);
+
+	*out = (struct cps_usage){0};
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < reach.images.count; i++) {
+		bool seen = false;
+
+		for (size_t j = 0; j < i; j++)
+			seen |= cps_digest_equal(&reach.images.entries[i].digest,
+						 &reach.images.entries[j].digest);
+		out->images += !seen;
+	}
+	rc = cps_folder_each(cps_store_blobs_fd(store), count_blob, &c, err);
+	for (int kind = CPS_INDEX; rc == 0 && kind <= CPS_SPAN; kind++)
+		rc = cps_folder_each(cps_store_derived_fd(store, kind), count_derived,
+				     &c, err);
+	return rc;
+}
