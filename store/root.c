@@ -66,7 +66,7 @@ static int blob_codec(const struct cps_blob *blob, enum cps_codec *out,
 static int open_seek(struct opening *o, const struct cps_image_layer *layer,
 		     struct cps_seek **out)
 {
-	enum cps_codec codec;
+	enum cps_codec codec = CPS_CODEC_NONE;
 	int rc = blob_codec(&layer->blob, &codec, o->err);
 
 	*out = NULL;
