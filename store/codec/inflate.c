@@ -42,8 +42,16 @@ static int isal_restart(struct cps_inflate *f, unsigned int nbits, unsigned int 
 	return 0;
 }
 
-/* libisal knows no block boundaries, but when the input ends inside a dynamic header it
- * has decoded all before and put the header's bits aside, unread. */
+/* libisal knows no block boundaries. But when the input ends just behind a stored
+ * block, or inside a dynamic header, it has decoded all before and put the bits of the
+ * header aside, unread. */
+static bool isal_boundary(const struct inflate_state *s)
+{
+	return (s->block_state == ISAL_BLOCK_HDR ||
+		s->block_state == ISAL_BLOCK_NEW_HDR) &&
+	       s->avail_in == 0 && s->avail_out > 0 && s->read_in_length >= 0;
+}
+
 static int isal_run(struct cps_inflate *f, struct cps_io *io)
 {
 	struct inflate_state *s = &f->isal;
@@ -62,8 +70,7 @@ static int isal_run(struct cps_inflate *f, struct cps_io *io)
 	io->out_len -= out_len - s->avail_out;
 	if (s->block_state == ISAL_BLOCK_FINISH)
 		return 1;
-	f->boundary = s->block_state == ISAL_BLOCK_HDR && s->avail_in == 0 &&
-		      s->avail_out > 0 && s->read_in_length >= 0;
+	f->boundary = isal_boundary(s);
 	f->back = 8u * (unsigned int)s->tmp_in_size + (unsigned int)s->read_in_length;
 	return 0;
 }
