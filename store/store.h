@@ -41,7 +41,8 @@ int cps_store_derived_fd(const struct cps_store *store, enum cps_derived kind);
  *  is named in index.json; gc holds the exclusive one. A descriptor that holds the lock
  *  (close it to unlock; it goes with the process), or -errno. Blocks. */
 int cps_store_lock(struct cps_store *store, bool exclusive, struct cps_err *err);
-/** As cps_store_lock(), exclusive, for the few instructions of a change of index.json. */
+/** As cps_store_lock(), exclusive, for the few instructions of a change of index.json.
+ */
 int cps_store_lock_index(struct cps_store *store, struct cps_err *err);
 
 /** An unfinished file: O_TMPFILE where the filesystem has it, else a locked name in
@@ -60,13 +61,17 @@ int cps_tmp_open(const struct cps_store *store, struct cps_tmp *out,
  *  The tmp is closed in any case. */
 int cps_tmp_publish(struct cps_tmp *tmp, int dirfd, const char *name, bool replace,
 		    struct cps_err *err);
-/** As cps_tmp_publish() without any sync: for derived files, whose checksums tell. */
+/** As cps_tmp_publish() for derived files, replacing, without syncing the folder: a
+ * name that is lost costs a pass, no more. */
 int cps_tmp_publish_derived(struct cps_tmp *tmp, enum cps_derived kind,
 			    const struct cps_digest *id, struct cps_err *err);
 void cps_tmp_discard(struct cps_tmp *tmp);
 
 /* cps_auto(cps_tmp) struct cps_tmp tmp = CPS_TMP_INIT; */
-#define CPS_TMP_INIT { .fd = -1 }
+#define CPS_TMP_INIT                                                                   \
+	{                                                                              \
+		.fd = -1                                                               \
+	}
 static inline void cps_tmp_auto(struct cps_tmp *tmp)
 {
 	cps_tmp_discard(tmp);

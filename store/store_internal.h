@@ -1,0 +1,14 @@
+#ifndef CPS_STORE_INTERNAL_H
+#define CPS_STORE_INTERNAL_H
+
+#include "store/store.h"
+
+#define CPS_DERIVED_KINDS 4
+
+struct cps_store {
+	char *path;
+	int root_fd, blobs_fd, tmp_fd;
+	int derived_fd[CPS_DERIVED_KINDS];
+};
+
+#endif
