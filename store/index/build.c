@@ -1,0 +1,408 @@
+/* The members of one layer become its index, by containerd's applier rules. */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "store/base/le.h"
+#include "store/base/log.h"
+#include "store/base/path.h"
+#include "store/index/format.h"
+#include "store/index/graph.h"
+
+#define WHITEOUT        ".wh."
+#define WHITEOUT_META   ".wh..wh."
+#define WHITEOUT_OPAQUE ".wh..wh..opq"
+
+/** A hard link that came before its target. */
+struct pending {
+	uint32_t dent;
+};
+
+struct cps_index_builder {
+	struct cps_graph g;
+	struct pending *pending;
+	size_t pending_count, pending_cap;
+	uint32_t rank; /* of the member in the stream */
+};
+
+struct cps_index_builder *cps_index_builder_new(void)
+{
+	struct cps_index_builder *b = calloc(1, sizeof(*b));
+
+	if (b && cps_graph_init(&b->g) < 0) {
+		cps_index_builder_free(b);
+		return NULL;
+	}
+	return b;
+}
+
+void cps_index_builder_free(struct cps_index_builder *b)
+{
+	if (!b)
+		return;
+	cps_graph_release(&b->g);
+	free(b->pending);
+	free(b);
+}
+
+static int refuse(const struct cps_tar_entry *e, const char *why, struct cps_err *err)
+{
+	cps_auto(cps_buf) struct cps_buf name = CPS_BUF_INIT(CPS_PATH_MAX);
+
+	cps_escape(&name, e->path, strlen(e->path));
+	return cps_err_set(err, -EBADMSG, "entry '%s' at byte %llu: %s",
+			   cps_buf_cstr(&name), (unsigned long long)e->header_off, why);
+}
+
+/* ---- what an entry says ---- */
+
+/* Other tools' bookkeeping must not come through as ours or as the kernel's. */
+static bool hidden_xattr(const char *name)
+{
+	return strncmp(name, "trusted.overlay.", 16) == 0 ||
+	       strncmp(name, "user.overlay.", 13) == 0 ||
+	       strncmp(name, "user.capas.", 11) == 0;
+}
+
+static int64_t encode_xattrs(struct cps_graph *g, const struct cps_tar_entry *e)
+{
+	cps_auto(cps_buf) struct cps_buf set = CPS_BUF_INIT(CPS_TAR_META_MAX * 2);
+	uint8_t head[8] = {0};
+	uint32_t count = 0;
+	int rc = cps_buf_append(&set, head, 4);
+
+	for (size_t i = 0; i < e->xattr_count && rc == 0; i++) {
+		const struct cps_tar_xattr *x = &e->xattrs[i];
+		size_t name_len = strlen(x->name);
+
+		if (hidden_xattr(x->name))
+			continue;
+		cps_put_le32(head, (uint32_t)name_len);
+		cps_put_le32(head + 4, x->value_len);
+		rc = cps_buf_append(&set, head, 8);
+		if (rc == 0)
+			rc = cps_buf_append(&set, x->name, name_len + 1);
+		if (rc == 0)
+			rc = cps_buf_append(&set, x->value, x->value_len);
+		count++;
+	}
+	if (rc < 0)
+		return rc;
+	cps_put_le32(set.data, count);
+	return cps_graph_xattr_set(g, set.data, count ? set.len : 0);
+}
+
+static uint16_t format_of(enum cps_tar_type type)
+{
+	switch (type) {
+	case CPS_TAR_DIR:
+		return S_IFDIR;
+	case CPS_TAR_SYMLINK:
+		return S_IFLNK;
+	case CPS_TAR_CHR:
+		return S_IFCHR;
+	case CPS_TAR_BLK:
+		return S_IFBLK;
+	case CPS_TAR_FIFO:
+		return S_IFIFO;
+	default:
+		return S_IFREG;
+	}
+}
+
+static int set_extents(struct cps_graph *g, struct cps_gnode_inode *in,
+		       const struct cps_tar_entry *e)
+{
+	if (cps_grow(&g->extents, &g->extent_cap, g->extent_count + e->extent_count,
+		     sizeof(*g->extents)) < 0)
+		return -ENOMEM;
+	in->ext = (uint32_t)g->extent_count;
+	in->ext_count = (uint32_t)e->extent_count;
+	in->flags |= CPS_INODE_SPARSE;
+	if (e->extent_count)
+		memcpy(g->extents + g->extent_count, e->extents,
+		       e->extent_count * sizeof(*e->extents));
+	g->extent_count += e->extent_count;
+	return 0;
+}
+
+static int set_data(struct cps_graph *g, struct cps_gnode_inode *in,
+		    const struct cps_tar_entry *e)
+{
+	int64_t off;
+
+	switch (e->type) {
+	case CPS_TAR_SYMLINK:
+		off = cps_graph_string(g, e->link, strlen(e->link));
+		in->data = (uint64_t)off;
+		in->size = strlen(e->link);
+		return off < 0 ? (int)off : 0;
+	case CPS_TAR_CHR:
+	case CPS_TAR_BLK:
+		in->data = (uint64_t)e->major << 32 | e->minor;
+		return 0;
+	case CPS_TAR_REG:
+		in->data = e->data_off;
+		in->size = e->size;
+		return e->sparse ? set_extents(g, in, e) : 0;
+	default:
+		return 0;
+	}
+}
+
+static int describe(struct cps_graph *g, uint32_t inode, const struct cps_tar_entry *e)
+{
+	int64_t xattr = encode_xattrs(g, e);
+	struct cps_gnode_inode *in = &g->inodes[inode];
+	uint16_t keep = in->flags & CPS_INODE_OPAQUE;
+
+	if (xattr < 0)
+		return (int)xattr;
+	*in = (struct cps_gnode_inode){
+		.mtime_s = e->mtime_s,
+		.mtime_ns = e->mtime_ns,
+		.mode = (uint16_t)(format_of(e->type) | (e->mode & 07777)),
+		.flags = keep,
+		.uid = e->uid,
+		.gid = e->gid,
+		.xattr = (uint32_t)xattr,
+		.dent = in->dent,
+		.layer = in->layer,
+	};
+	if (xattr)
+		in->flags |= CPS_INODE_XATTRS;
+	return set_data(g, in, e);
+}
+
+/* ---- where an entry goes ---- */
+
+static int add_whiteout(struct cps_index_builder *b, const struct cps_gwalk *at,
+			const struct cps_tar_entry *e, struct cps_err *err)
+{
+	const char *name = at->name + strlen(WHITEOUT);
+	size_t len = at->name_len - strlen(WHITEOUT);
+	uint32_t old;
+	int64_t inode;
+
+	if (!cps_name_ok_n(name, len))
+		return refuse(e, "a whiteout that names nothing", err);
+	old = cps_graph_find(&b->g, at->dir, name, len);
+	if (old != CPS_NONE) {
+		/* Whiteouts hide lower layers only; a folder of this layer stays. */
+		if (S_ISDIR(cps_graph_of(&b->g, old)->mode))
+			cps_graph_of(&b->g, old)->flags |= CPS_INODE_OPAQUE;
+		return 0;
+	}
+	inode = cps_graph_inode(&b->g, 0);
+	if (inode < 0)
+		return cps_err_nomem(err);
+	b->g.inodes[inode].flags = CPS_INODE_WHITEOUT;
+	if (cps_graph_link(&b->g, at->dir, name, len, (uint32_t)inode, b->rank) < 0)
+		return cps_err_nomem(err);
+	return 0;
+}
+
+/* Make room for a new entry. *opaque: what it replaces hid a lower folder's content. */
+static void displace(struct cps_index_builder *b, const struct cps_gwalk *at,
+		     bool *opaque)
+{
+	uint32_t old = cps_graph_find(&b->g, at->dir, at->name, at->name_len);
+	const struct cps_gnode_inode *in;
+
+	*opaque = false;
+	if (old == CPS_NONE)
+		return;
+	in = cps_graph_of(&b->g, old);
+	*opaque = (in->flags & (CPS_INODE_OPAQUE | CPS_INODE_WHITEOUT)) != 0;
+	cps_graph_unlink(&b->g, old);
+}
+
+static int add_link(struct cps_index_builder *b, const struct cps_gwalk *at,
+		    const struct cps_tar_entry *e, struct cps_err *err)
+{
+	struct cps_gwalk to;
+	uint32_t target = CPS_NONE;
+	int64_t inode, off, dent;
+	bool opaque;
+	int rc = cps_graph_walk(&b->g, e->link, strlen(e->link), false, 0, 0, &to);
+
+	if (rc == -ENOMEM)
+		return cps_err_nomem(err);
+	if (rc == 0 && to.name)
+		target = cps_graph_find(&b->g, to.dir, to.name, to.name_len);
+	if (rc == 0 && (!to.name || (target != CPS_NONE &&
+				     S_ISDIR(cps_graph_of(&b->g, target)->mode))))
+		return refuse(e, "a hard link to a directory", err);
+	if (target != CPS_NONE &&
+	    cps_graph_find(&b->g, at->dir, at->name, at->name_len) == target)
+		return 0; /* to itself */
+	displace(b, at, &opaque);
+	if (target != CPS_NONE &&
+	    !(cps_graph_of(&b->g, target)->flags & CPS_INODE_WHITEOUT)) {
+		dent = cps_graph_link(&b->g, at->dir, at->name, at->name_len,
+				      b->g.dents[target].inode, b->rank);
+		return dent < 0 ? cps_err_nomem(err) : 0;
+	}
+	inode = cps_graph_inode(&b->g, 0);
+	off = cps_graph_string(&b->g, e->link, strlen(e->link));
+	if (inode < 0 || off < 0)
+		return cps_err_nomem(err);
+	b->g.inodes[inode].flags = CPS_INODE_LINK;
+	b->g.inodes[inode].data = (uint64_t)off;
+	b->g.inodes[inode].size = strlen(e->link);
+	dent = cps_graph_link(&b->g, at->dir, at->name, at->name_len, (uint32_t)inode,
+			      b->rank);
+	if (dent < 0 || cps_grow(&b->pending, &b->pending_cap, b->pending_count + 1,
+				 sizeof(*b->pending)) < 0)
+		return cps_err_nomem(err);
+	b->pending[b->pending_count++].dent = (uint32_t)dent;
+	return 0;
+}
+
+static int add_plain(struct cps_index_builder *b, const struct cps_gwalk *at,
+		     const struct cps_tar_entry *e, struct cps_err *err)
+{
+	uint32_t old = cps_graph_find(&b->g, at->dir, at->name, at->name_len);
+	bool opaque = false;
+	int64_t inode;
+
+	if (old != CPS_NONE && e->type == CPS_TAR_DIR &&
+	    S_ISDIR(cps_graph_of(&b->g, old)->mode)) {
+		b->g.dents[old].order = b->rank;
+		return describe(&b->g, b->g.dents[old].inode, e) < 0
+			       ? cps_err_nomem(err)
+			       : 0;
+	}
+	displace(b, at, &opaque);
+	inode = cps_graph_inode(&b->g, 0);
+	if (inode < 0 ||
+	    cps_graph_link(&b->g, at->dir, at->name, at->name_len, (uint32_t)inode,
+			   b->rank) < 0 ||
+	    describe(&b->g, (uint32_t)inode, e) < 0)
+		return cps_err_nomem(err);
+	if (opaque && e->type == CPS_TAR_DIR)
+		b->g.inodes[inode].flags |= CPS_INODE_OPAQUE;
+	return 0;
+}
+
+static int add_root(struct cps_index_builder *b, const struct cps_gwalk *at,
+		    const struct cps_tar_entry *e, struct cps_err *err)
+{
+	if (e->type != CPS_TAR_DIR)
+		return refuse(e, "the root must be a directory", err);
+	return describe(&b->g, b->g.dents[at->dir].inode, e) < 0 ? cps_err_nomem(err)
+								 : 0;
+}
+
+static bool starts(const struct cps_gwalk *at, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return at->name_len >= n && memcmp(at->name, prefix, n) == 0;
+}
+
+static int place(struct cps_index_builder *b, const struct cps_gwalk *at,
+		 const struct cps_tar_entry *e, struct cps_err *err)
+{
+	if (!at->name)
+		return add_root(b, at, e, err);
+	if (at->name_len > CPS_NAME_MAX)
+		return refuse(e, "a name over 255 bytes", err);
+	if (at->name_len == strlen(WHITEOUT_OPAQUE) && starts(at, WHITEOUT_OPAQUE)) {
+		cps_graph_of(&b->g, at->dir)->flags |= CPS_INODE_OPAQUE;
+		return 0;
+	}
+	if (starts(at, WHITEOUT_META)) {
+		cps_debug("'%s' is another tool's bookkeeping", e->path);
+		return 0;
+	}
+	if (starts(at, WHITEOUT))
+		return add_whiteout(b, at, e, err);
+	if (e->type == CPS_TAR_HARDLINK)
+		return add_link(b, at, e, err);
+	return add_plain(b, at, e, err);
+}
+
+int cps_index_add(struct cps_index_builder *b, const struct cps_tar_entry *e,
+		  struct cps_err *err)
+{
+	size_t len = strlen(e->path);
+	struct cps_gwalk at;
+	int rc;
+
+	if (len > CPS_PATH_MAX)
+		return refuse(e, "a path over 4095 bytes", err);
+	b->rank++;
+	rc = cps_graph_walk(&b->g, e->path, len, true, 0, b->rank, &at);
+	switch (rc) {
+	case 0:
+		return place(b, &at, e, err);
+	case -ENOTDIR:
+		return refuse(e, "its parent is not a directory", err);
+	case -ELOOP:
+		return refuse(e, "too many symbolic links above it", err);
+	case -ENAMETOOLONG:
+		return refuse(e, "a name or path too long", err);
+	default:
+		return cps_err_nomem(err);
+	}
+}
+
+/* ---- the end ---- */
+
+static int resolve(struct cps_index_builder *b, struct cps_gnode_dent *d)
+{
+	struct cps_gnode_inode *in = &b->g.inodes[d->inode];
+	struct cps_gwalk to;
+	uint32_t target;
+	int rc = cps_graph_walk(&b->g, (const char *)b->g.strings.data + in->data,
+				in->size, false, 0, 0, &to);
+
+	if (rc < 0 || !to.name)
+		return rc == -ENOMEM ? rc : 0;
+	target = cps_graph_find(&b->g, to.dir, to.name, to.name_len);
+	if (target == CPS_NONE)
+		return 0;
+	in = cps_graph_of(&b->g, target);
+	if (in->flags & (CPS_INODE_LINK | CPS_INODE_WHITEOUT))
+		return 0;
+	if (S_ISDIR(in->mode))
+		return -EISDIR;
+	d->inode = b->g.dents[target].inode;
+	return 1;
+}
+
+/* Links to links resolve in as many rounds as they are long; no progress ends it. */
+static int resolve_pending(struct cps_index_builder *b, struct cps_err *err)
+{
+	bool progress = true;
+
+	while (progress) {
+		progress = false;
+		for (size_t i = 0; i < b->pending_count; i++) {
+			struct cps_gnode_dent *d = &b->g.dents[b->pending[i].dent];
+			int rc = 0;
+
+			if (!d->dead && (b->g.inodes[d->inode].flags & CPS_INODE_LINK))
+				rc = resolve(b, d);
+			if (rc == -EISDIR)
+				return cps_err_set(err, -EBADMSG,
+						   "entry '%.*s': a hard link to a "
+						   "directory",
+						   (int)d->name_len,
+						   b->g.strings.data + d->name);
+			if (rc < 0)
+				return cps_err_nomem(err);
+			progress |= rc == 1;
+		}
+	}
+	return 0;
+}
+
+int cps_index_finish(struct cps_index_builder *b, const struct cps_digest *diff_id,
+		     struct cps_buf *out, struct cps_err *err)
+{
+	int rc = resolve_pending(b, err);
+
+	return rc < 0 ? rc : cps_graph_write(&b->g, CPS_KIND_TOC, diff_id, out, err);
+}
