@@ -1,0 +1,38 @@
+#ifndef CPS_IMAGE_INTERNAL_H
+#define CPS_IMAGE_INTERNAL_H
+
+#include <jansson.h>
+
+#include "store/image.h"
+
+enum cps_document { CPS_DOCUMENT_MANIFEST, CPS_DOCUMENT_INDEX };
+
+/** digest and size of a descriptor. 0, -EBADMSG, -EINVAL, -ENOTSUP. */
+int cps_descriptor_parse(const json_t *desc, struct cps_digest *digest, uint64_t *size,
+			 struct cps_err *err);
+/** What a document is, when it is one thing only. */
+int cps_document_kind(const json_t *doc, enum cps_document *kind, struct cps_err *err);
+
+/** Where the blobs of an image are found: the store, a layout, an archive. */
+struct cps_blob_source {
+	/** Open a blob by digest. 0, -ENOENT with the digest named, -errno. */
+	int (*open)(void *ctx, const struct cps_digest *digest, struct cps_blob *out,
+		    struct cps_err *err);
+	void *ctx;
+};
+
+/** Follow a digest (through indexes, choosing this machine's platform) to a manifest
+ *  and open all that it needs. */
+int cps_image_resolve(const struct cps_blob_source *source,
+		      const struct cps_digest *digest, struct cps_image **out,
+		      struct cps_err *err);
+
+/** Blobs of the store. ctx: the store. */
+int cps_store_blob_open(void *store, const struct cps_digest *digest,
+			struct cps_blob *out, struct cps_err *err);
+
+/** Read the entries of an index.json document. */
+int cps_image_list_parse(const struct cps_buf *text, struct cps_image_list *out,
+			 struct cps_err *err);
+
+#endif

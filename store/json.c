@@ -1,0 +1,53 @@
+#include "store/json.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+json_t *cps_json_object(const void *data, size_t len, const char *what,
+			struct cps_err *err)
+{
+	json_error_t jerr;
+	json_t *doc = json_loadb(data ? data : "", len, JSON_REJECT_DUPLICATES, &jerr);
+
+	if (json_is_object(doc))
+		return doc;
+	cps_err_set(err, -EBADMSG, "%s is no JSON object%s%s", what, doc ? "" : ": ",
+		    doc ? "" : jerr.text);
+	json_decref(doc);
+	return NULL;
+}
+
+json_t *cps_json_get(const json_t *doc, const char *key, json_type type, int *rc,
+		     struct cps_err *err)
+{
+	json_t *value = json_object_get(doc, key);
+
+	*rc = 0;
+	if (!value || json_is_null(value))
+		return NULL;
+	if (json_typeof(value) == type)
+		return value;
+	*rc = cps_err_set(err, -EBADMSG, "'%s' is of the wrong kind", key);
+	return NULL;
+}
+
+const char *cps_json_text(const json_t *doc, const char *key)
+{
+	const char *text = json_string_value(json_object_get(doc, key));
+
+	return text ? text : "";
+}
+
+bool cps_json_has_nocase(const json_t *doc, const char *key)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)doc, name, value)
+	{
+		if (strcasecmp(name, key) == 0 && !json_is_null(value))
+			return true;
+	}
+	return false;
+}
