@@ -17,8 +17,10 @@ int cps_blob_open(const struct cps_store *store, const struct cps_digest *digest
 	struct stat st;
 
 	if (fd >= 0 && fstat(fd, &st) < 0) {
+		int rc = -errno;
+
 		close(fd);
-		fd = -errno;
+		fd = rc;
 	}
 	if (fd < 0)
 		return cps_err_sys(err, fd, "store '%s': blob sha256:%s",
@@ -47,12 +49,31 @@ ssize_t cps_blob_pread(const struct cps_blob *blob, void *buf, size_t len, uint6
 	return cps_pread_full(blob->fd, buf, len, blob->base + off);
 }
 
+/* Read it to `at` and compare. */
+static int read_verified(const struct cps_blob *blob, const struct cps_digest *digest,
+			 uint8_t *at, struct cps_err *err)
+{
+	ssize_t n = cps_blob_pread(blob, at, blob->size, 0);
+	struct cps_digest got;
+
+	if (n < 0)
+		return cps_err_sys(err, (int)n, "read a blob");
+	if ((uint64_t)n != blob->size)
+		return cps_err_set(err, -EBADMSG, "its file ends before it does");
+	if (!digest)
+		return 0;
+	cps_digest_of(at, blob->size, &got);
+	if (!cps_digest_equal(digest, &got))
+		return cps_err_set(err, -EBADMSG,
+				   "its bytes are not what its digest says");
+	return 0;
+}
+
 int cps_blob_read(const struct cps_blob *blob, const struct cps_digest *digest,
 		  struct cps_buf *out, struct cps_err *err)
 {
-	struct cps_digest got;
+	const size_t before = out->len;
 	uint8_t *at;
-	ssize_t n;
 	int rc;
 
 	if (out->max && blob->size > out->max)
@@ -61,14 +82,12 @@ int cps_blob_read(const struct cps_blob *blob, const struct cps_digest *digest,
 	rc = cps_buf_zeros(out, blob->size, &at);
 	if (rc < 0)
 		return cps_err_sys(err, rc, "read a blob");
-	n = cps_blob_pread(blob, at, blob->size, 0);
-	if (n < 0)
-		return cps_err_sys(err, (int)n, "read a blob");
-	cps_digest_of(at, blob->size, &got);
-	if (digest && ((uint64_t)n != blob->size || !cps_digest_equal(digest, &got)))
-		return cps_err_set(err, -EBADMSG,
-				   "its bytes are not what its digest says");
-	return 0;
+	rc = read_verified(blob, digest, at, err);
+	if (rc < 0) {
+		out->len = before;
+		out->data[before] = 0;
+	}
+	return rc;
 }
 
 void cps_blob_close(struct cps_blob *blob)
@@ -93,6 +112,7 @@ struct cps_blob_writer {
 	struct cps_hash *hash;
 	struct cps_digest digest; /* once `hashed` */
 	bool hashed;
+	int failed; /* -errno of the write that ended it, or 0 */
 	uint64_t size;
 };
 
@@ -119,8 +139,10 @@ int cps_blob_begin(const struct cps_store *store, struct cps_blob_writer **out,
 int cps_blob_append(struct cps_blob_writer *w, const void *data, size_t len,
 		    struct cps_err *err)
 {
-	int rc = cps_write_full(w->tmp.fd, data, len);
+	int rc = w->failed ? w->failed : cps_write_full(w->tmp.fd, data, len);
 
+	/* The file may hold a part that was never hashed: it can't be used any more. */
+	w->failed = rc;
 	if (rc < 0)
 		return cps_err_sys(err, rc, "store '%s': write blob",
 				   cps_store_path(w->store));
@@ -161,19 +183,29 @@ int cps_blob_commit(struct cps_blob_writer *writer, const struct cps_digest *exp
 	char hex[CPS_DIGEST_HEX_LEN], want[CPS_DIGEST_TEXT_LEN];
 	struct cps_digest digest;
 	uint64_t size;
+	int rc;
 
+	if (w->failed)
+		return cps_err_sys(err, w->failed, "store '%s': write blob",
+				   cps_store_path(w->store));
 	cps_blob_digest(w, &digest, &size);
+	if (cps_digest_is_zero(&digest))
+		return cps_err_nomem(err);
 	cps_digest_hex(&digest, hex);
 	if (expected && !cps_digest_equal(expected, &digest))
 		return cps_err_set(
 			err, -EBADMSG,
 			"the blob's digest is sha256:%s where %s was promised", hex,
 			cps_digest_text(expected, want));
-	if (out)
+	rc = fchmod(w->tmp.fd, 0444) < 0 ? -errno : 0;
+	if (rc < 0)
+		return cps_err_sys(err, rc, "store '%s': protect blob sha256:%s",
+				   cps_store_path(w->store), hex);
+	rc = cps_tmp_publish(&w->tmp, cps_store_blobs_fd(w->store), hex,
+			     must_replace(w), err);
+	if (rc == 0 && out)
 		*out = digest;
-	fchmod(w->tmp.fd, 0444);
-	return cps_tmp_publish(&w->tmp, cps_store_blobs_fd(w->store), hex,
-			       must_replace(w), err);
+	return rc;
 }
 
 void cps_blob_abort(struct cps_blob_writer *w)

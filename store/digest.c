@@ -121,8 +121,9 @@ void cps_hash_update(struct cps_hash *hash, const void *data, size_t len)
 
 void cps_hash_final(struct cps_hash *hash, struct cps_digest *out)
 {
-	EVP_DigestFinal_ex(hash->ctx, out->bytes, NULL);
-	EVP_DigestInit_ex(hash->ctx, NULL, NULL);
+	if (EVP_DigestFinal_ex(hash->ctx, out->bytes, NULL) != 1 ||
+	    EVP_DigestInit_ex(hash->ctx, NULL, NULL) != 1)
+		*out = (struct cps_digest){0};
 }
 
 void cps_hash_free(struct cps_hash *hash)
@@ -135,7 +136,9 @@ void cps_hash_free(struct cps_hash *hash)
 
 void cps_digest_of(const void *data, size_t len, struct cps_digest *out)
 {
-	EVP_Digest(data, len, out->bytes, NULL, EVP_sha256(), NULL);
+	/* With no memory there is no digest; zeros are the digest of nothing known. */
+	if (EVP_Digest(data, len, out->bytes, NULL, EVP_sha256(), NULL) != 1)
+		*out = (struct cps_digest){0};
 }
 
 void cps_chain_id(const struct cps_digest *parent, const struct cps_digest *diff_id,

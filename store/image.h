@@ -53,7 +53,7 @@ int cps_image_parse(struct cps_buf *manifest, struct cps_buf *config,
 		    struct cps_image *out, struct cps_err *err);
 
 /** SOURCE of the command line: IMAGE, oci:DIR[:TAG], oci-archive:FILE[:TAG],
- *  docker-archive:FILE[:TAG], tar:FILE, dir:DIR (the layout that skopeo's dir: writes).
+ *  docker-archive:FILE[:TAG], tar:FILE.
  *  Anything read in place is verified as it is used. A tar in a compression that is no
  *  layer's (xz, bzip2, …) or a compressed archive is first decompressed into an unnamed
  *  file of the store's tmp/. */

@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 /* The grammar of distribution's reference package (regexp.go), read by hand. */
 
@@ -179,12 +178,54 @@ static bool tag_ok(const char *tag)
 	return true;
 }
 
+/* Cut ":tag" off the end of the `*len` bytes of name and tag. */
+static int take_tag(struct cps_ref *ref, const char *text, size_t *len,
+		    struct cps_err *err)
+{
+	const char *colon = memrchr(text, ':', *len);
+	const char *slash = memrchr(text, '/', *len);
+	size_t tag_len;
+
+	if (!colon || (slash && slash > colon)) {
+		if (!ref->has_digest)
+			strcpy(ref->tag, DEFAULT_TAG);
+		return 0;
+	}
+	tag_len = *len - (size_t)(colon - text) - 1;
+	if (tag_len <= CPS_REF_TAG_MAX)
+		memcpy(ref->tag, colon + 1, tag_len);
+	if (!tag_ok(ref->tag))
+		return cps_err_set(err, -EINVAL,
+				   "'%.*s' has no valid tag (at most %d letters, "
+				   "digits, '_', '.' and '-')",
+				   (int)*len, text, CPS_REF_TAG_MAX);
+	*len = (size_t)(colon - text);
+	return 0;
+}
+
+static int take_name(struct cps_ref *ref, const char *text, size_t len,
+		     struct cps_err *err)
+{
+	int rc = len > CPS_REF_NAME_MAX ? -ENAMETOOLONG : set_name(ref, text, len);
+
+	if (rc == -ENAMETOOLONG)
+		return cps_err_set(err, -EINVAL, "'%.*s': a name has at most %d bytes",
+				   (int)len, text, CPS_REF_NAME_MAX);
+	if (rc < 0)
+		return cps_err_set(
+			err, -EINVAL,
+			"'%.*s' is no name for an image (lower-case letters, "
+			"digits, separators '.', '_', '-' and '/')",
+			(int)len, text);
+	return 0;
+}
+
 int cps_ref_parse(const char *text, struct cps_ref *out, struct cps_err *err)
 {
 	struct cps_ref ref = {0};
-	const char *at = strchr(text, '@'), *colon, *slash;
+	const char *at = strchr(text, '@');
 	size_t len = at ? (size_t)(at - text) : strlen(text);
-	int rc;
+	int rc = 0;
 
 	if (len > CPS_REF_NAME_MAX + 1 + CPS_REF_TAG_MAX)
 		return cps_err_set(err, -EINVAL, "a reference of %zu bytes is too long",
@@ -199,28 +240,12 @@ int cps_ref_parse(const char *text, struct cps_ref *out, struct cps_err *err)
 			return cps_err_wrap(err, rc, "reference '%.400s'", text);
 		ref.has_digest = true;
 	}
-	colon = memrchr(text, ':', len);
-	slash = memrchr(text, '/', len);
-	if (colon && (!slash || colon > slash)) {
-		size_t tag_len = len - (size_t)(colon - text) - 1;
-
-		if (tag_len <= CPS_REF_TAG_MAX)
-			memcpy(ref.tag, colon + 1, tag_len);
-		if (!tag_ok(ref.tag))
-			return cps_err_set(err, -EINVAL, "'%.*s' has no valid tag",
-					   (int)len, text);
-		len = (size_t)(colon - text);
-	} else if (!at) {
-		strcpy(ref.tag, DEFAULT_TAG);
-	}
-	if (len > CPS_REF_NAME_MAX || set_name(&ref, text, len) < 0)
-		return cps_err_set(
-			err, -EINVAL,
-			"'%.*s' is no name for an image (lower-case letters, "
-			"digits, separators '.', '_', '-' and '/')",
-			(int)len, text);
-	*out = ref;
-	return 0;
+	rc = take_tag(&ref, text, &len, err);
+	if (rc == 0)
+		rc = take_name(&ref, text, len, err);
+	if (rc == 0)
+		*out = ref;
+	return rc;
 }
 
 int cps_ref_repository(const struct cps_ref *ref, struct cps_buf *out)

@@ -57,24 +57,52 @@ static int make_path(const char *path)
 
 /* ---- making a new one ---- */
 
-static int is_empty(int dirfd)
+/* A second descriptor, so that the offset of the first one stays. */
+static DIR *list_folder(int dirfd)
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir && fd >= 0)
+		close(fd);
+	return dir;
+}
+
+static bool is_one_of(const char *name, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* May a store be made here? 1 if the folder is empty, or holds no more than a killed or
+ * concurrent first open has made so far: that begins with blobs/, so a foreign folder
+ * with a tmp/ of its own is never taken, and never swept. 0 if not; -errno. */
+static int may_become_store(int dirfd)
+{
+	static const char *const free_names[] = {".", "..", "lost+found"};
+	static const char *const our_names[] = {
+		"blobs", "index",      "seek",       "tree",      "span",
+		"tmp",   "index.json", "store.lock", "index.lock"};
+	DIR *dir = list_folder(dirfd);
+	bool foreign = false, begun = false, blobs = false;
 	struct dirent *de;
-	int empty = 1;
+	int rc;
 
 	if (!dir)
 		return -errno;
-	while ((de = readdir(dir)))
-		/* Another process may be making the same store right now. */
-		if (strcmp(de->d_name, ".") && strcmp(de->d_name, "..") &&
-		    strcmp(de->d_name, "tmp") && strcmp(de->d_name, "store.lock") &&
-		    strcmp(de->d_name, "index.lock") &&
-		    strcmp(de->d_name, "lost+found"))
-			empty = 0;
+	while (errno = 0, (de = readdir(dir))) {
+		if (is_one_of(de->d_name, free_names, CPS_ARRAY_LEN(free_names)))
+			continue;
+		begun = true;
+		blobs = blobs || strcmp(de->d_name, "blobs") == 0;
+		foreign = foreign ||
+			  !is_one_of(de->d_name, our_names, CPS_ARRAY_LEN(our_names));
+	}
+	rc = errno ? -errno : !foreign && (blobs || !begun);
 	closedir(dir);
-	return empty;
+	return rc;
 }
 
 static int make_folder(int root, const char *path)
@@ -102,16 +130,18 @@ static int put_file(struct cps_store *store, const char *name, const char *text,
 	if (rc < 0)
 		return cps_err_sys(err, rc, "store '%s': write '%s'", store->path,
 				   name);
-	fchmod(tmp.fd, 0644);
+	if (fchmod(tmp.fd, 0644) < 0)
+		return cps_err_sys(err, -errno, "store '%s': write '%s'", store->path,
+				   name);
 	return cps_tmp_publish(&tmp, store->root_fd, name, false, err);
 }
 
 static int make_folders(struct cps_store *store, struct cps_err *err)
 {
-	int rc = make_folder(store->root_fd, "tmp");
+	int rc = make_folder(store->root_fd, "blobs/sha256"); /* first: it marks ours */
 
-	if (rc == 0)
-		rc = make_folder(store->root_fd, "blobs/sha256");
+	if (rc == 0 && mkdirat(store->root_fd, "tmp", 0700) < 0 && errno != EEXIST)
+		rc = -errno;
 	for (int i = 0; i < CPS_DERIVED_KINDS && rc == 0; i++)
 		rc = make_folder(store->root_fd, derived_paths[i]);
 	return rc < 0 ? cps_err_sys(err, rc, "store '%s': make its folders",
@@ -157,9 +187,9 @@ static int complete(struct cps_store *store, struct cps_err *err)
 	int rc;
 
 	if (!layout) {
-		rc = is_empty(store->root_fd);
-		/* A folder half made by a killed or concurrent first open is ours. */
-		if (rc == 0 && faccessat(store->root_fd, "blobs/sha256", F_OK, 0) < 0)
+		rc = may_become_store(store->root_fd);
+		/* Another process may have finished it since. */
+		if (rc == 0 && faccessat(store->root_fd, "oci-layout", F_OK, 0) < 0)
 			return cps_err_set(
 				err, -ENOTEMPTY,
 				"store '%s': the folder is neither empty nor "
@@ -183,8 +213,7 @@ static int complete(struct cps_store *store, struct cps_err *err)
 /* Remove named unfinished files whose maker is gone. */
 static void sweep(const struct cps_store *store)
 {
-	int fd = openat(store->tmp_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = list_folder(store->tmp_fd);
 	struct dirent *de;
 
 	while (dir && (de = readdir(dir))) {

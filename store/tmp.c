@@ -10,6 +10,8 @@
 #include "store/base/log.h"
 #include "store/store_internal.h"
 
+#define NAME_TRIES 16 /* against sweepers that meet a file before its lock */
+
 static void fresh_name(char out[40])
 {
 	static atomic_uint counter;
@@ -22,16 +24,43 @@ static void fresh_name(char out[40])
 		 random);
 }
 
+/* 1 once the file is ours; 0 if a sweeper came between its making and its lock. */
+static int try_named(const struct cps_store *store, struct cps_tmp *out)
+{
+	cps_auto(cps_fd) int fd = -1;
+	struct stat st;
+
+	fresh_name(out->name);
+	fd = openat(store->tmp_fd, out->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+		    0600);
+	if (fd < 0)
+		return errno == EEXIST ? 0 : -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		int rc = errno == EWOULDBLOCK ? 0 : -errno;
+
+		unlinkat(store->tmp_fd, out->name, 0);
+		return rc;
+	}
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_nlink == 0)
+		return 0;
+	out->fd = CPS_TAKE_FD(fd);
+	return 1;
+}
+
 static int open_named(const struct cps_store *store, struct cps_tmp *out,
 		      struct cps_err *err)
 {
-	fresh_name(out->name);
-	out->fd = openat(store->tmp_fd, out->name,
-			 O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (out->fd < 0 || flock(out->fd, LOCK_EX | LOCK_NB) < 0)
-		return cps_err_sys(err, -errno, "store '%s': make a file in tmp/",
-				   store->path);
-	return 0;
+	int rc = 0;
+
+	for (int i = 0; i < NAME_TRIES && rc == 0; i++)
+		rc = try_named(store, out);
+	if (rc > 0)
+		return 0;
+	out->name[0] = '\0';
+	return cps_err_sys(err, rc < 0 ? rc : -EBUSY, "store '%s': make a file in tmp/",
+			   store->path);
 }
 
 int cps_tmp_open(const struct cps_store *store, struct cps_tmp *out,
@@ -111,14 +140,14 @@ int cps_tmp_publish_derived(struct cps_tmp *tmp, enum cps_derived kind,
 {
 	const char *path = tmp->store->path;
 	char hex[CPS_DIGEST_HEX_LEN];
+	int rc;
+
+	cps_digest_hex(id, hex);
 	/* A power cut must not leave a name whose pages are zeros: checksums of
 	 * sections are not compared at every open. */
-	int rc = fdatasync(tmp->fd) < 0 ? -errno : 0;
-
+	rc = fdatasync(tmp->fd) < 0 ? -errno : 0;
 	if (rc == 0)
-		rc = give_name(tmp, tmp->store->derived_fd[kind],
-			       cps_digest_hex(id, hex), true);
-
+		rc = give_name(tmp, tmp->store->derived_fd[kind], hex, true);
 	cps_tmp_discard(tmp);
 	return rc < 0 ? cps_err_sys(err, rc, "store '%s': write '%s'", path, hex) : 0;
 }
