@@ -1,0 +1,53 @@
+#ifndef CPS_FS_MOUNT_H
+#define CPS_FS_MOUNT_H
+
+#include <stdbool.h>
+
+#include "store/root.h"
+
+#define CPS_SPIN_DEFAULT_US 50u
+#define CPS_SPIN_MAX_US     10000u
+#define CPS_THREADS_MAX     64u
+
+/** How to mount. The mount is always read-only. */
+struct cps_mount_opts {
+	const char *mountpoint; /* borrowed; an existing folder */
+	const char *fsname;     /* borrowed; what mount(8) shows as the device */
+	bool suid, dev;         /* honour set-id bits and device nodes */
+	bool noexec, noatime, nodiratime;
+	bool allow_other;         /* others than the mounting user may enter */
+	bool default_permissions; /* the kernel checks modes and owners */
+	unsigned int spin_us; /* look for the next request so long before sleeping */
+	unsigned int threads; /* 0: by the number of processors */
+};
+
+/** What fits the caller: root shares a mount and has the kernel check permissions; an
+ *  ordinary user, to whom the image's owners mean nothing, does neither. */
+void cps_mount_defaults(struct cps_mount_opts *opts);
+
+/** Take what stands behind -o, on top of what `opts` says. Options that only mount(8)
+ *  and fstab understand are passed over.
+ *  0; -EINVAL with the option, and the one that was probably meant, named. */
+int cps_mount_parse_options(const char *text, struct cps_mount_opts *opts,
+			    struct cps_err *err);
+
+struct cps_mount;
+
+/** Mount; returns when the kernel has the mount. Whoever uses it waits until
+ *  cps_mount_serve() answers.
+ *  root  borrowed, must outlive the mount
+ *  opts  borrowed for the call
+ *  0; -ENOENT, -ENOTDIR the mountpoint; -ENODEV no FUSE here; -EPERM. */
+int cps_mount_open(struct cps_root *root, const struct cps_mount_opts *opts,
+		   struct cps_mount **out, struct cps_err *err);
+
+/** Answer the kernel until the file system is unmounted, or until SIGTERM, SIGINT or
+ *  SIGHUP (handled during the call, by one mount of a process at a time): then detach
+ *  it and wait a moment for its last users. 0; -EBUSY another mount is served. */
+int cps_mount_serve(struct cps_mount *mount, struct cps_err *err);
+
+/** Unmount if that has not happened, and free. */
+void cps_mount_close(struct cps_mount *mount);
+CPS_AUTO_DEFINE(struct cps_mount, cps_mount_close)
+
+#endif
