@@ -244,8 +244,8 @@ static void release_signals(struct signals *signals)
 
 /* ---- serving ---- */
 
-/* 1 when the loop ended or a signal came, 0 after the time. `stop_fd` may be -1. */
-static int await_end(const struct cps_mount *mount, int signal_fd, int timeout_ms)
+/* Wait for the loop's end, a signal (`signal_fd` may be -1) or the time. Did it end? */
+static bool await_end(const struct cps_mount *mount, int signal_fd, int timeout_ms)
 {
 	struct pollfd fds[] = {
 		{.fd = cps_loop_end_fd(mount->loop), .events = POLLIN},
