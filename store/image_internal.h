@@ -22,10 +22,15 @@ struct cps_blob_source {
 };
 
 /** Follow a digest (through indexes, choosing this machine's platform) to a manifest
- *  and open all that it needs. */
+ *  and open all that it needs.
+ *  size  what the descriptor says, in bytes; -EBADMSG when the blob's differs */
 int cps_image_resolve(const struct cps_blob_source *source,
-		      const struct cps_digest *digest, struct cps_image **out,
-		      struct cps_err *err);
+		      const struct cps_digest *digest, uint64_t size,
+		      struct cps_image **out, struct cps_err *err);
+/** The image ID alone: the config's digest, as the manifest says it. */
+int cps_image_resolve_id(const struct cps_blob_source *source,
+			 const struct cps_digest *digest, uint64_t size,
+			 struct cps_digest *id, struct cps_err *err);
 
 /** Blobs of the store. ctx: the store. */
 int cps_store_blob_open(void *store, const struct cps_digest *digest,

@@ -6,7 +6,8 @@
 #include "store/image_internal.h"
 #include "store/json.h"
 
-#define REF_NAME "org.opencontainers.image.ref.name"
+#define REF_NAME  "org.opencontainers.image.ref.name"
+#define FULL_NAME "io.containerd.image.name"
 
 static int read_index(const struct cps_store *store, struct cps_buf *out,
 		      struct cps_err *err)
@@ -15,9 +16,7 @@ static int read_index(const struct cps_store *store, struct cps_buf *out,
 		cps_open_regular(cps_store_root_fd(store), "index.json");
 	int rc = fd < 0 ? fd : cps_read_all(fd, out);
 
-	return rc < 0 ? cps_err_sys(err, rc, "store '%s': read index.json",
-				    cps_store_path(store))
-		      : 0;
+	return rc < 0 ? cps_err_sys(err, rc, "read index.json") : 0;
 }
 
 /* The familiar form of an entry's name, or NULL when it has none that is a name. */
@@ -62,6 +61,8 @@ int cps_image_list_parse(const struct cps_buf *text, struct cps_image_list *out,
 		e->name = entry_name(desc);
 		e->media_type = strdup(cps_json_text(desc, "mediaType"));
 		out->count++;
+		if (!e->media_type)
+			return cps_err_nomem(err);
 	}
 	return 0;
 }
@@ -76,6 +77,8 @@ int cps_image_list(struct cps_store *store, struct cps_image_list *out,
 	rc = read_index(store, &text, err);
 	if (rc == 0)
 		rc = cps_image_list_parse(&text, out, err);
+	if (rc < 0)
+		cps_image_list_release(out);
 	return rc < 0 ? cps_err_wrap(err, rc, "store '%s'", cps_store_path(store)) : 0;
 }
 
@@ -118,11 +121,12 @@ static int edit_index(struct cps_store *store, edit_fn edit, void *ctx,
 	json_t *list;
 	int rc = lock < 0 ? lock : read_index(store, &text, err);
 
+	if (rc == 0) {
+		doc = cps_json_object(text.data, text.len, "index.json", err);
+		rc = doc ? 0 : -EBADMSG;
+	}
 	if (rc < 0)
-		return rc;
-	doc = cps_json_object(text.data, text.len, "index.json", err);
-	if (!doc)
-		return -EBADMSG;
+		return cps_err_wrap(err, rc, "store '%s'", cps_store_path(store));
 	list = cps_json_get(doc, "manifests", JSON_ARRAY, &rc, err);
 	if (rc == 0 && !list) {
 		list = json_array();
@@ -161,56 +165,89 @@ struct tag {
 	bool displaced;
 };
 
-/* Take the name from whoever has it; an image that loses its last one stays untagged.
- */
+static void drop_name(json_t *desc)
+{
+	json_t *annotations = json_object_get(desc, "annotations");
+
+	json_object_del(annotations, REF_NAME);
+	json_object_del(annotations, FULL_NAME);
+	if (json_object_size(annotations) == 0)
+		json_object_del(desc, "annotations");
+}
+
+static int set_name(json_t *desc, const char *familiar)
+{
+	json_t *annotations = json_object_get(desc, "annotations");
+
+	if (!json_is_object(annotations)) {
+		annotations = json_object();
+		if (json_object_set_new(desc, "annotations", annotations) < 0)
+			return -ENOMEM;
+	}
+	return json_object_set_new(annotations, REF_NAME, json_string(familiar)) < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
+static bool has_sibling(json_t *list, const json_t *desc)
+{
+	const char *digest = cps_json_text(desc, "digest");
+	json_t *other;
+	size_t i;
+
+	json_array_foreach(list, i, other)
+	{
+		if (other != desc && is_manifest(other, digest))
+			return true;
+	}
+	return false;
+}
+
+/* Take the name from other images; one that loses its last name stays, untagged. */
 static void take_name(json_t *list, struct tag *t)
 {
-	for (size_t i = json_array_size(list); t->named && i-- > 0;) {
+	for (size_t i = json_array_size(list); i-- > 0;) {
 		json_t *desc = json_array_get(list, i);
-		const char *digest = cps_json_text(desc, "digest");
-		size_t others = 0, j;
-		json_t *other;
 
-		if (!is_named(desc, &t->ref))
+		if (is_manifest(desc, t->digest) || !is_named(desc, &t->ref))
 			continue;
-		t->displaced |= strcmp(digest, t->digest) != 0;
-		json_array_foreach(list, j, other)
-		{
-			others += other != desc && is_manifest(other, digest);
-		}
-		if (others || strcmp(digest, t->digest) == 0)
+		t->displaced = true;
+		if (has_sibling(list, desc))
 			json_array_remove(list, i);
 		else
-			json_object_del(desc, "annotations");
+			drop_name(desc);
 	}
+}
+
+static json_t *add_entry(json_t *list, const struct tag *t)
+{
+	json_t *desc = json_pack("{s:s*, s:s, s:I}", "mediaType", t->media_type,
+				 "digest", t->digest, "size", (json_int_t)t->size);
+
+	return json_array_append_new(list, desc) < 0 ? NULL : desc;
 }
 
 static int edit_tag(json_t *list, void *ctx, struct cps_err *err)
 {
+	json_t *desc, *entry = NULL;
 	struct tag *t = ctx;
-	json_t *desc, *fresh;
 	size_t i;
 
-	take_name(list, t);
+	if (t->named)
+		take_name(list, t);
 	json_array_foreach(list, i, desc)
 	{
 		if (!is_manifest(desc, t->digest))
 			continue;
-		if (!t->named)
-			return 0; /* it is there, under a name or without */
-		if (!has_name(desc)) {
-			json_array_remove(list, i);
-			break;
-		}
+		if (!t->named || is_named(desc, &t->ref))
+			return t->displaced;
+		if (!has_name(desc))
+			entry = desc;
 	}
-	fresh = json_pack("{s:s, s:s, s:I}", "mediaType", t->media_type, "digest",
-			  t->digest, "size", (json_int_t)t->size);
-	if (!fresh)
+	if (!entry)
+		entry = add_entry(list, t);
+	if (!entry || (t->named && set_name(entry, t->familiar) < 0))
 		return cps_err_nomem(err);
-	if (t->named)
-		json_object_set_new(fresh, "annotations",
-				    json_pack("{s:s}", REF_NAME, t->familiar));
-	json_array_append_new(list, fresh);
 	return 1;
 }
 

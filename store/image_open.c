@@ -14,23 +14,6 @@ static bool hex_prefix(const char *text, const char **hex)
 	       strspn(*hex, "0123456789abcdef") == strlen(*hex);
 }
 
-static int config_digest(struct cps_store *store, const struct cps_image_entry *e,
-			 struct cps_digest *out)
-{
-	cps_auto(cps_blob) struct cps_blob blob = CPS_BLOB_INIT;
-	cps_auto(cps_buf) struct cps_buf text = CPS_BUF_INIT(CPS_MANIFEST_MAX);
-	cps_auto(cps_json) json_t *doc = NULL;
-	uint64_t size;
-
-	if (cps_blob_open(store, &e->digest, &blob, NULL) < 0 ||
-	    cps_blob_read(&blob, NULL, &text, NULL) < 0)
-		return -ENOENT;
-	doc = cps_json_object(text.data, text.len, "the manifest", NULL);
-	return doc ? cps_descriptor_parse(json_object_get(doc, "config"), out, &size,
-					  NULL)
-		   : -ENOENT;
-}
-
 static bool digest_starts(const struct cps_digest *d, const char *hex)
 {
 	char text[CPS_DIGEST_HEX_LEN];
@@ -38,51 +21,62 @@ static bool digest_starts(const struct cps_digest *d, const char *hex)
 	return strncmp(cps_digest_hex(d, text), hex, strlen(hex)) == 0;
 }
 
-static int find_by_id(struct cps_store *store, const struct cps_image_list *list,
-		      const char *name, const char *hex, struct cps_digest *out,
+static int find_by_id(const struct cps_blob_source *source,
+		      const struct cps_image_list *list, const char *name,
+		      const char *hex, const struct cps_image_entry **out,
 		      struct cps_err *err)
 {
-	const struct cps_digest *found = NULL;
+	const struct cps_image_entry *found = NULL;
+	struct cps_digest found_id, id;
 
 	for (size_t i = 0; i < list->count; i++) {
 		const struct cps_image_entry *e = &list->entries[i];
-		struct cps_digest id;
 
-		if (!digest_starts(&e->digest, hex) &&
-		    (config_digest(store, e, &id) < 0 || !digest_starts(&id, hex)))
+		/* Without its documents an image still has the manifest's digest. */
+		if (cps_image_resolve_id(source, &e->digest, e->size, &id, NULL) < 0)
+			id = e->digest;
+		if (!digest_starts(&e->digest, hex) && !digest_starts(&id, hex))
 			continue;
-		if (found && !cps_digest_equal(found, &e->digest))
+		if (found && !cps_digest_equal(&found_id, &id))
 			return cps_err_set(err, -EEXIST,
 					   "'%s' is the start of several image IDs",
 					   name);
-		found = &e->digest;
+		if (!found) {
+			found = e;
+			found_id = id;
+		}
 	}
-	if (!found)
-		return -ENOENT;
-	*out = *found;
-	return 0;
+	*out = found;
+	return found ? 0 : -ENOENT;
+}
+
+/* With a digest the repository and the digest decide; a tag is talk. */
+static bool is_meant(const struct cps_ref *ref, const struct cps_ref *other,
+		     const struct cps_image_entry *e)
+{
+	if (!ref->has_digest)
+		return cps_ref_same_name(ref, other);
+	return strcmp(ref->domain, other->domain) == 0 &&
+	       strcmp(ref->path, other->path) == 0 &&
+	       cps_digest_equal(&ref->digest, &e->digest);
 }
 
 static int find_by_name(const struct cps_image_list *list, const char *name,
-			struct cps_digest *out)
+			const struct cps_image_entry **out, struct cps_err *err)
 {
 	struct cps_ref ref, other;
+	int rc = cps_ref_parse(name, &ref, err);
 
-	if (cps_ref_parse(name, &ref, NULL) < 0)
-		return -ENOENT;
+	if (rc < 0)
+		return rc;
 	for (size_t i = 0; i < list->count; i++) {
 		const struct cps_image_entry *e = &list->entries[i];
 
-		if (!e->name || cps_ref_parse(e->name, &other, NULL) < 0)
+		if (!e->name || cps_ref_parse(e->name, &other, NULL) < 0 ||
+		    !is_meant(&ref, &other, e))
 			continue;
-		/* With a digest the repository and the digest decide; a tag is talk. */
-		if (ref.has_digest ? strcmp(ref.domain, other.domain) == 0 &&
-					     strcmp(ref.path, other.path) == 0 &&
-					     cps_digest_equal(&ref.digest, &e->digest)
-				   : cps_ref_same_name(&ref, &other)) {
-			*out = e->digest;
-			return 0;
-		}
+		*out = e;
+		return 0;
 	}
 	return -ENOENT;
 }
@@ -146,18 +140,20 @@ int cps_image_open(struct cps_store *store, const char *name, struct cps_image *
 		   struct cps_err *err)
 {
 	const struct cps_blob_source source = {cps_store_blob_open, store};
+	const struct cps_image_entry *entry = NULL;
 	struct cps_image_list list;
-	struct cps_digest digest;
 	const char *hex;
 	int rc = cps_image_list(store, &list, err);
 
 	if (rc < 0)
 		return rc;
-	rc = find_by_name(&list, name, &digest);
-	if (rc == -ENOENT && hex_prefix(name, &hex))
-		rc = find_by_id(store, &list, name, hex, &digest, err);
+	rc = find_by_name(&list, name, &entry, err);
+	if (rc < 0 && hex_prefix(name, &hex))
+		rc = find_by_id(&source, &list, name, hex, &entry, err);
 	if (rc == -ENOENT)
 		rc = no_such_image(&list, name, err);
+	if (rc == 0)
+		rc = cps_image_resolve(&source, &entry->digest, entry->size, out, err);
 	cps_image_list_release(&list);
-	return rc < 0 ? rc : cps_image_resolve(&source, &digest, out, err);
+	return rc;
 }

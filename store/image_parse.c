@@ -3,12 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/base/log.h"
 #include "store/image.h"
 #include "store/image_internal.h"
 #include "store/json.h"
 #include "store/tree.h" /* CPS_LAYERS_MAX */
 
 #define HISTORY_MAX 4096u
+#define BLOB_MAX    (1ull << 44) /* bytes; what no disk at hand holds is a lie */
 
 int cps_descriptor_parse(const json_t *desc, struct cps_digest *digest, uint64_t *size,
 			 struct cps_err *err)
@@ -21,19 +23,44 @@ int cps_descriptor_parse(const json_t *desc, struct cps_digest *digest, uint64_t
 	if (!json_is_integer(bytes) || json_integer_value(bytes) < 0)
 		return cps_err_set(err, -EBADMSG, "a descriptor's size is no size");
 	*size = (uint64_t)json_integer_value(bytes);
+	if (*size > BLOB_MAX)
+		return cps_err_set(err, -EBADMSG, "a descriptor promises %llu bytes",
+				   (unsigned long long)*size);
 	return 0;
+}
+
+static const char *const manifest_types[2] = {
+	"application/vnd.oci.image.manifest.v1+json",
+	"application/vnd.docker.distribution.manifest.v2+json"};
+static const char *const index_types[2] = {
+	"application/vnd.oci.image.index.v1+json",
+	"application/vnd.docker.distribution.manifest.list.v2+json"};
+#define SCHEMA1_TYPE "application/vnd.docker.distribution.manifest.v1+"
+
+static bool is_type(const char *type, const char *const types[2])
+{
+	return strcmp(type, types[0]) == 0 || strcmp(type, types[1]) == 0;
 }
 
 /* CVE-2021-41190: a document that is an index to one reader and a manifest to another.
  */
 int cps_document_kind(const json_t *doc, enum cps_document *kind, struct cps_err *err)
 {
+	static const char *const keys[] = {"config", "layers", "manifests",
+					   "mediaType"};
+	const char *type = cps_json_text(doc, "mediaType");
 	bool manifest = cps_json_has_nocase(doc, "config") ||
 			cps_json_has_nocase(doc, "layers");
 	bool index = cps_json_has_nocase(doc, "manifests");
 	bool schema1 = cps_json_has_nocase(doc, "fsLayers");
 
-	if (schema1 && !manifest && !index)
+	for (size_t i = 0; i < CPS_ARRAY_LEN(keys); i++)
+		if (cps_json_has_lookalike(doc, keys[i]))
+			return cps_err_set(err, -EBADMSG,
+					   "a document that has '%s' in another case",
+					   keys[i]);
+	if (strncmp(type, SCHEMA1_TYPE, strlen(SCHEMA1_TYPE)) == 0 ||
+	    (schema1 && !manifest && !index))
 		return cps_err_set(err, -ENOTSUP,
 				   "a manifest of schema 1; push the image anew with a "
 				   "tool of this decade");
@@ -43,6 +70,9 @@ int cps_document_kind(const json_t *doc, enum cps_document *kind, struct cps_err
 			"a document that is neither a manifest nor an index, "
 			"or both");
 	*kind = index ? CPS_DOCUMENT_INDEX : CPS_DOCUMENT_MANIFEST;
+	if (is_type(type, index ? manifest_types : index_types))
+		return cps_err_set(err, -EBADMSG,
+				   "a document that is no '%s' as it says", type);
 	return 0;
 }
 
@@ -95,6 +125,9 @@ static int parse_diff_ids(const json_t *doc, struct cps_image *image,
 	rootfs = cps_json_get(doc, "rootfs", JSON_OBJECT, &rc, err);
 	if (rc < 0)
 		return rc;
+	if (!rootfs)
+		return cps_err_set(err, -EBADMSG,
+				   "the config has no rootfs: an artifact, no image");
 	if (strcmp(cps_json_text(rootfs, "type"), "layers") != 0)
 		return cps_err_set(err, -EBADMSG,
 				   "the config's rootfs is not of layers");
@@ -156,6 +189,9 @@ static int parse_history(const json_t *doc, struct cps_image *image,
 		if (!image->layers[layer++].created_by)
 			return cps_err_nomem(err);
 	}
+	if (image->history_count && layer != image->layer_count)
+		cps_debug("history tells of %zu layers where there are %zu", layer,
+			  image->layer_count);
 	return 0;
 }
 
@@ -190,7 +226,7 @@ static int parse_manifest(struct cps_image *image, struct cps_err *err)
 	rc = cps_descriptor_parse(json_object_get(doc, "config"), &config, &size, err);
 	if (rc < 0)
 		return cps_err_wrap(err, rc, "config");
-	if (!cps_digest_equal(&config, &image->id))
+	if (!cps_digest_equal(&config, &image->id) || size != image->config.len)
 		return cps_err_set(err, -EBADMSG, "the manifest names another config");
 	free(image->media_type);
 	if (dup_text(doc, "mediaType", &image->media_type) < 0)
@@ -208,11 +244,15 @@ int cps_image_parse(struct cps_buf *manifest, struct cps_buf *config,
 	out->config = *config;
 	*manifest = (struct cps_buf){0};
 	*config = (struct cps_buf){0};
-	cps_digest_of(out->manifest.data, out->manifest.len, &out->manifest_digest);
 	cps_digest_of(out->config.data, out->config.len, &out->id);
 	/* Old docker archives have no manifest: their reader fills the layers in. */
-	if (out->manifest.len)
+	if (out->manifest.len) {
+		cps_digest_of(out->manifest.data, out->manifest.len,
+			      &out->manifest_digest);
 		rc = parse_manifest(out, err);
+	} else if (dup_text(NULL, "mediaType", &out->media_type) < 0) {
+		rc = cps_err_nomem(err);
+	}
 	if (rc < 0)
 		return rc;
 	doc = cps_json_object(out->config.data, out->config.len, "the config", err);

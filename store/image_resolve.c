@@ -1,6 +1,8 @@
 /* From a digest to an open image. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "store/compose.h"
 #include "store/image_internal.h"
@@ -8,20 +10,67 @@
 
 #define DEPTH_MAX 4 /* indexes inside indexes */
 
-static int read_document(const struct cps_blob_source *source,
-			 const struct cps_digest *digest, size_t limit,
-			 struct cps_buf *out, struct cps_err *err)
+/** A descriptor that is being followed. */
+struct wanted {
+	struct cps_digest digest;
+	uint64_t size; /* bytes, as promised */
+};
+
+/* The size is compared before anything is read or hashed. */
+static int open_wanted(const struct cps_blob_source *source, const struct wanted *w,
+		       struct cps_blob *out, struct cps_err *err)
+{
+	char text[CPS_DIGEST_TEXT_LEN];
+	int rc = source->open(source->ctx, &w->digest, out, err);
+
+	if (rc < 0 || out->size == w->size)
+		return rc;
+	return cps_err_set(err, -EBADMSG, "blob %s has %llu bytes where %llu belong",
+			   cps_digest_text(&w->digest, text),
+			   (unsigned long long)out->size, (unsigned long long)w->size);
+}
+
+static int read_document(const struct cps_blob_source *source, const struct wanted *w,
+			 size_t limit, struct cps_buf *out, struct cps_err *err)
 {
 	cps_auto(cps_blob) struct cps_blob blob = CPS_BLOB_INIT;
 	char text[CPS_DIGEST_TEXT_LEN];
-	int rc = source->open(source->ctx, digest, &blob, err);
+	int rc = open_wanted(source, w, &blob, err);
 
 	if (rc < 0)
 		return rc;
 	out->max = limit;
-	rc = cps_blob_read(&blob, digest, out, err);
-	return rc < 0 ? cps_err_wrap(err, rc, "blob %s", cps_digest_text(digest, text))
+	rc = cps_blob_read(&blob, &w->digest, out, err);
+	return rc < 0 ? cps_err_wrap(err, rc, "blob %s",
+				     cps_digest_text(&w->digest, text))
 		      : 0;
+}
+
+/* ---- which of an index ---- */
+
+/* The newest ARM architecture that this machine runs. */
+static int host_arm(void)
+{
+	struct utsname host;
+
+	if (uname(&host) < 0 || strncmp(host.machine, "armv", 4) != 0)
+		return 8;
+	return host.machine[4] - '0';
+}
+
+/* How well a variant suits; no variant stands for any machine of the architecture.
+ * amd64/v2 and the like may ask more of the processor than it has. */
+static int suits_variant(const char *arch, const char *variant)
+{
+	int version = variant[0] == 'v' ? variant[1] - '0' : 0;
+
+	if (!variant[0])
+		return 3;
+	if (strcmp(arch, "arm64") == 0)
+		return version == 8 ? 3 : 2;
+	if (strcmp(arch, "arm") == 0)
+		return version < 5 || version > host_arm() ? 0 : version;
+	return 2;
 }
 
 /* How well an entry of an index suits this machine; 0: not at all. An entry that names
@@ -29,23 +78,21 @@ static int read_document(const struct cps_blob_source *source,
 static int suits(const json_t *desc)
 {
 	const json_t *platform = json_object_get(desc, "platform");
-	const char *arch, *os;
+	const char *arch;
 
 	if (!json_is_object(platform))
 		return 1;
 	arch = cps_json_text(platform, "architecture");
-	os = cps_json_text(platform, "os");
-	if (strcmp(os, "linux") != 0 || strcmp(arch, cps_host_architecture()) != 0)
+	if (strcmp(cps_json_text(platform, "os"), "linux") != 0 ||
+	    strcmp(arch, cps_host_architecture()) != 0)
 		return 0;
-	/* amd64/v2 and the like may ask more of the processor than it has. */
-	return cps_json_text(platform, "variant")[0] ? 2 : 3;
+	return suits_variant(arch, cps_json_text(platform, "variant"));
 }
 
-static int choose(const json_t *doc, struct cps_digest *out, struct cps_err *err)
+static int choose(const json_t *doc, struct wanted *out, struct cps_err *err)
 {
 	json_t *list, *desc, *best = NULL;
 	int best_suits = 0, rc;
-	uint64_t size;
 	size_t i;
 
 	list = cps_json_get(doc, "manifests", JSON_ARRAY, &rc, err);
@@ -63,17 +110,18 @@ static int choose(const json_t *doc, struct cps_digest *out, struct cps_err *err
 	if (!best)
 		return cps_err_set(err, -ENOENT, "no image for linux/%s in the index",
 				   cps_host_architecture());
-	return cps_descriptor_parse(best, out, &size, err);
+	return cps_descriptor_parse(best, &out->digest, &out->size, err);
 }
 
-static int find_manifest(const struct cps_blob_source *source,
-			 struct cps_digest *digest, struct cps_buf *out,
-			 struct cps_err *err)
+/* ---- the way down ---- */
+
+static int find_manifest(const struct cps_blob_source *source, struct wanted *w,
+			 struct cps_buf *out, struct cps_err *err)
 {
 	for (unsigned int depth = 0; depth <= DEPTH_MAX; depth++) {
 		cps_auto(cps_json) json_t *doc = NULL;
 		enum cps_document kind;
-		int rc = read_document(source, digest, CPS_MANIFEST_MAX, out, err);
+		int rc = read_document(source, w, CPS_MANIFEST_MAX, out, err);
 
 		if (rc < 0)
 			return rc;
@@ -83,7 +131,7 @@ static int find_manifest(const struct cps_blob_source *source,
 		rc = cps_document_kind(doc, &kind, err);
 		if (rc < 0 || kind == CPS_DOCUMENT_MANIFEST)
 			return rc;
-		rc = choose(doc, digest, err);
+		rc = choose(doc, w, err);
 		if (rc < 0)
 			return rc;
 		out->len = 0;
@@ -92,20 +140,31 @@ static int find_manifest(const struct cps_blob_source *source,
 			   DEPTH_MAX);
 }
 
-static int read_config(const struct cps_blob_source *source,
-		       const struct cps_buf *manifest, struct cps_buf *out,
+static int find_config(const struct cps_buf *manifest, struct wanted *config,
 		       struct cps_err *err)
 {
 	cps_auto(cps_json) json_t *doc =
 		cps_json_object(manifest->data, manifest->len, "the manifest", err);
-	struct cps_digest digest;
-	uint64_t size;
-	int rc = doc ? cps_descriptor_parse(json_object_get(doc, "config"), &digest,
-					    &size, err)
+	int rc = doc ? cps_descriptor_parse(json_object_get(doc, "config"),
+					    &config->digest, &config->size, err)
 		     : -EBADMSG;
 
-	return rc < 0 ? cps_err_wrap(err, rc, "config")
-		      : read_document(source, &digest, CPS_CONFIG_MAX, out, err);
+	return rc < 0 ? cps_err_wrap(err, rc, "config") : 0;
+}
+
+int cps_image_resolve_id(const struct cps_blob_source *source,
+			 const struct cps_digest *digest, uint64_t size,
+			 struct cps_digest *id, struct cps_err *err)
+{
+	cps_auto(cps_buf) struct cps_buf manifest = CPS_BUF_INIT(CPS_MANIFEST_MAX);
+	struct wanted at = {*digest, size}, config;
+	int rc = find_manifest(source, &at, &manifest, err);
+
+	if (rc == 0)
+		rc = find_config(&manifest, &config, err);
+	if (rc == 0)
+		*id = config.digest;
+	return rc;
 }
 
 static int open_layers(const struct cps_blob_source *source, struct cps_image *image,
@@ -113,15 +172,9 @@ static int open_layers(const struct cps_blob_source *source, struct cps_image *i
 {
 	for (size_t i = 0; i < image->layer_count; i++) {
 		struct cps_image_layer *l = &image->layers[i];
-		uint64_t promised = l->blob.size;
-		int rc = source->open(source->ctx, &l->digest, &l->blob, err);
+		const struct wanted w = {l->digest, l->blob.size};
+		int rc = open_wanted(source, &w, &l->blob, err);
 
-		if (rc == 0 && l->blob.size != promised)
-			rc = cps_err_set(
-				err, -EBADMSG,
-				"the blob has %llu bytes, the manifest says %llu",
-				(unsigned long long)l->blob.size,
-				(unsigned long long)promised);
 		if (rc < 0)
 			return cps_err_wrap(err, rc, "layer %zu", i + 1);
 	}
@@ -129,18 +182,20 @@ static int open_layers(const struct cps_blob_source *source, struct cps_image *i
 }
 
 int cps_image_resolve(const struct cps_blob_source *source,
-		      const struct cps_digest *digest, struct cps_image **out,
-		      struct cps_err *err)
+		      const struct cps_digest *digest, uint64_t size,
+		      struct cps_image **out, struct cps_err *err)
 {
 	cps_auto(cps_image_free) struct cps_image *image = calloc(1, sizeof(*image));
 	cps_auto(cps_buf) struct cps_buf manifest = CPS_BUF_INIT(CPS_MANIFEST_MAX);
 	cps_auto(cps_buf) struct cps_buf config = CPS_BUF_INIT(CPS_CONFIG_MAX);
-	struct cps_digest at = *digest;
+	struct wanted at = {*digest, size}, id;
 	int rc =
 		image ? find_manifest(source, &at, &manifest, err) : cps_err_nomem(err);
 
 	if (rc == 0)
-		rc = read_config(source, &manifest, &config, err);
+		rc = find_config(&manifest, &id, err);
+	if (rc == 0)
+		rc = read_document(source, &id, CPS_CONFIG_MAX, &config, err);
 	if (rc == 0)
 		rc = cps_image_parse(&manifest, &config, image, err);
 	if (rc == 0)

@@ -19,6 +19,9 @@ static inline void cps_json_auto(json_t **doc)
 /** The document, which must be one object. NULL with the error -EBADMSG set. */
 json_t *cps_json_object(const void *data, size_t len, const char *what,
 			struct cps_err *err);
+/** The same for a document that must be one array. */
+json_t *cps_json_array(const void *data, size_t len, const char *what,
+		       struct cps_err *err);
 /** A member that must be an object (array) when it is there. NULL with *rc 0: absent;
  *  with *rc -EBADMSG: of another kind. */
 json_t *cps_json_get(const json_t *doc, const char *key, json_type type, int *rc,
@@ -27,5 +30,7 @@ json_t *cps_json_get(const json_t *doc, const char *key, json_type type, int *rc
 const char *cps_json_text(const json_t *doc, const char *key);
 /** Is there a member whose name is `key` in any case? */
 bool cps_json_has_nocase(const json_t *doc, const char *key);
+/** Is there one that other readers may take for `key`, in another case? */
+bool cps_json_has_lookalike(const json_t *doc, const char *key);
 
 #endif

@@ -11,12 +11,15 @@
 #include "store/codec.h"
 #include "store/image_internal.h"
 #include "store/json.h"
+#include "store/tree.h" /* CPS_LAYERS_MAX */
 
 #define DOCKER_MANIFEST_MAX (1u << 20) /* bytes of an archive's manifest.json */
+#define IMAGES_MAX          10000u
 
 /** One image: a manifest by digest, or a docker entry by config and layer members. */
 struct found {
 	struct cps_digest manifest;
+	uint64_t size;  /* of the manifest, bytes */
 	char *config;   /* docker: member name; NULL: by digest */
 	json_t *layers; /* docker: member names; borrowed from archive->docker */
 	char **names;
@@ -28,7 +31,7 @@ struct cps_archive {
 	struct cps_members *members; /* of an archive */
 	json_t *docker;              /* manifest.json */
 	struct found *images;
-	size_t count;
+	size_t count, cap;
 };
 
 /* ---- where blobs are ---- */
@@ -89,27 +92,33 @@ static int add_name(struct found *f, const char *name)
 	return 0;
 }
 
-static struct found *add_image(struct cps_archive *a)
+static struct found *add_image(struct cps_archive *a, struct cps_err *err)
 {
-	struct found *grown = reallocarray(a->images, a->count + 1, sizeof(*grown));
-
-	if (!grown)
+	if (a->count >= IMAGES_MAX) {
+		cps_err_set(err, -EFBIG, "more than %u images", IMAGES_MAX);
 		return NULL;
-	a->images = grown;
-	grown[a->count] = (struct found){0};
-	return &grown[a->count++];
+	}
+	if (cps_grow(&a->images, &a->cap, a->count + 1, sizeof(*a->images)) < 0) {
+		cps_err_nomem(err);
+		return NULL;
+	}
+	a->images[a->count] = (struct found){0};
+	return &a->images[a->count++];
 }
 
-static struct found *image_of(struct cps_archive *a, const struct cps_digest *manifest)
+static struct found *image_of(struct cps_archive *a, const struct cps_digest *manifest,
+			      uint64_t size, struct cps_err *err)
 {
 	struct found *f;
 
 	for (size_t i = 0; i < a->count; i++)
 		if (cps_digest_equal(&a->images[i].manifest, manifest))
 			return &a->images[i];
-	f = add_image(a);
-	if (f)
+	f = add_image(a, err);
+	if (f) {
 		f->manifest = *manifest;
+		f->size = size;
+	}
 	return f;
 }
 
@@ -148,8 +157,10 @@ static int find_oci(struct cps_archive *a, struct cps_err *err)
 
 		if (cps_descriptor_parse(desc, &digest, &size, NULL) < 0)
 			continue;
-		f = image_of(a, &digest);
-		if (!f || (name[0] && add_name(f, name) < 0))
+		f = image_of(a, &digest, size, err);
+		if (!f)
+			return -EBADMSG;
+		if (name[0] && add_name(f, name) < 0)
 			return cps_err_nomem(err);
 	}
 	return rc;
@@ -164,17 +175,18 @@ static int find_docker(struct cps_archive *a, struct cps_err *err)
 
 	if (rc < 0)
 		return rc;
-	a->docker =
-		json_loadb(cps_buf_cstr(&text), text.len, JSON_REJECT_DUPLICATES, NULL);
-	if (!json_is_array(a->docker))
-		return cps_err_set(err, -EBADMSG, "'manifest.json' is no JSON array");
+	a->docker = cps_json_array(text.data, text.len, "manifest.json", err);
+	if (!a->docker)
+		return -EBADMSG;
 	json_array_foreach(a->docker, i, entry)
 	{
-		struct found *f = add_image(a);
+		struct found *f = add_image(a, err);
 
 		if (!f)
-			return cps_err_nomem(err);
+			return -EBADMSG;
 		f->config = strdup(cps_json_text(entry, "Config"));
+		if (!f->config)
+			return cps_err_nomem(err);
 		f->layers = json_object_get(entry, "Layers");
 		json_array_foreach(json_object_get(entry, "RepoTags"), j, name)
 		{
@@ -235,9 +247,14 @@ static int open_bytes(struct cps_store *store, int fd, struct cps_blob *out,
 	if (fstat(fd, &st) < 0)
 		return cps_err_sys(err, -errno, "stat");
 	if (S_ISREG(st.st_mode)) {
-		const struct cps_blob whole = {.fd = fd, .size = (uint64_t)st.st_size};
+		off_t at = lseek(fd, 0, SEEK_CUR);
+		const struct cps_blob whole = {
+			.fd = fd,
+			.base = (uint64_t)at,
+			.size = at < st.st_size ? (uint64_t)(st.st_size - at) : 0,
+		};
 
-		n = cps_pread_full(fd, head, sizeof(head), 0);
+		n = at < 0 ? -errno : cps_blob_pread(&whole, head, sizeof(head), 0);
 		if (n < 0)
 			return cps_err_sys(err, (int)n, "read");
 		if (n == sizeof(head) && memcmp(head + 257, "ustar", 5) == 0)
@@ -292,6 +309,9 @@ static int fill_layers(struct cps_archive *a, const struct found *f,
 	json_t *path;
 	size_t i;
 
+	if (json_array_size(f->layers) > CPS_LAYERS_MAX)
+		return cps_err_set(err, -EBADMSG, "%zu layers",
+				   json_array_size(f->layers));
 	image->layers = calloc(json_array_size(f->layers) + 1, sizeof(*image->layers));
 	if (!image->layers)
 		return cps_err_nomem(err);
@@ -320,8 +340,7 @@ static int open_docker(struct cps_archive *a, const struct found *f,
 	cps_auto(cps_image_free) struct cps_image *image = calloc(1, sizeof(*image));
 	cps_auto(cps_buf) struct cps_buf config = CPS_BUF_INIT(CPS_CONFIG_MAX);
 	struct cps_buf none = CPS_BUF_INIT(CPS_MANIFEST_MAX);
-	int rc = image && f->config ? read_file(a, f->config, &config, err)
-				    : cps_err_nomem(err);
+	int rc = image ? read_file(a, f->config, &config, err) : cps_err_nomem(err);
 
 	if (rc == 0)
 		rc = fill_layers(a, f, image, err);
@@ -343,7 +362,7 @@ int cps_archive_image(struct cps_archive *a, size_t i, struct cps_image **out,
 	if (names)
 		cps_archive_names(a, i, names, count);
 	return f->config ? open_docker(a, f, out, err)
-			 : cps_image_resolve(&source, &f->manifest, out, err);
+			 : cps_image_resolve(&source, &f->manifest, f->size, out, err);
 }
 
 void cps_archive_close(struct cps_archive *a)

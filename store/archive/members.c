@@ -53,7 +53,8 @@ static char *clean(const char *base, const char *path)
 	cps_auto(cps_buf) struct cps_buf out = CPS_BUF_INIT(CPS_PATH_MAX * 2);
 	const char *parts[] = {path[0] == '/' ? "" : base, path};
 
-	cps_buf_str(&out, "");
+	if (cps_buf_str(&out, "") < 0)
+		return NULL;
 	for (size_t i = 0; i < 2; i++) {
 		size_t pos = 0, len, all = strlen(parts[i]);
 		const char *name;
@@ -135,8 +136,13 @@ static int scan(struct cps_members *m, struct cps_err *err)
 			return cps_err_set(err, -EBADMSG,
 					   "the archive ends inside '%s'", e.path);
 	}
-	if (m->count)
+	if (rc == 0 && m->count)
 		qsort(m->list, m->count, sizeof(*m->list), by_name);
+	/* Some readers take the first of two, some the last. */
+	for (size_t i = 1; rc == 0 && i < m->count; i++)
+		if (strcmp(m->list[i - 1].name, m->list[i].name) == 0)
+			rc = cps_err_set(err, -EBADMSG, "the archive has '%s' twice",
+					 m->list[i].name);
 	return rc;
 }
 

@@ -27,17 +27,24 @@ static la_ssize_t feed_read(struct archive *a, void *ctx, const void **data)
 	return n < 0 ? -1 : n;
 }
 
-/* Only filters that run inside this process: none that starts a program. */
+/* Only filters that run inside this process. A libarchive that lacks one of these would
+ * start a program instead and says so beforehand. */
 static void enable_filters(struct archive *a)
 {
-	archive_read_support_filter_gzip(a);
-	archive_read_support_filter_bzip2(a);
-	archive_read_support_filter_xz(a);
-	archive_read_support_filter_lzma(a);
-	archive_read_support_filter_lzip(a);
-	archive_read_support_filter_compress(a);
-	archive_read_support_filter_zstd(a);
-	archive_read_support_filter_lz4(a);
+	static int (*const filters[])(struct archive *) = {
+		archive_read_support_filter_gzip, archive_read_support_filter_bzip2,
+		archive_read_support_filter_xz,   archive_read_support_filter_lzma,
+		archive_read_support_filter_lzip, archive_read_support_filter_compress,
+		archive_read_support_filter_zstd, archive_read_support_filter_lz4,
+	};
+
+	for (size_t i = 0; i < CPS_ARRAY_LEN(filters); i++) {
+		struct archive *trial = archive_read_new();
+
+		if (trial && filters[i](trial) == ARCHIVE_OK)
+			filters[i](a);
+		archive_read_free(trial);
+	}
 	archive_read_support_format_raw(a);
 }
 
