@@ -1,0 +1,242 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+
+#include "fs/daemon.h"
+#include "fs/mount.h"
+#include "tools/command.h"
+
+#define WORKERS 1 /* threads that decode ahead */
+
+static int number(const char *text, unsigned int *out)
+{
+	char *end;
+	unsigned long v;
+
+	if (!text)
+		return 0;
+	v = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || v == 0 || v > 100000)
+		return -EINVAL;
+	*out = (unsigned int)v;
+	return 0;
+}
+
+static int root_options(const struct cps_command *cmd, const struct cps_args *args,
+			struct cps_root_opts *out)
+{
+	unsigned int layer = 0, upto = 0;
+	bool layers = cps_args_get(cmd, args, "layers") != NULL;
+
+	*out = (struct cps_root_opts){.workers = WORKERS};
+	if (number(cps_args_get(cmd, args, "layer"), &layer) < 0 ||
+	    number(cps_args_get(cmd, args, "upto"), &upto) < 0) {
+		cps_complain("mount: layers are counted from 1");
+		return CPS_EXIT_USAGE;
+	}
+	if (layers + (layer > 0) + (upto > 0) > 1) {
+		cps_complain("mount: only one of --layers, --layer and --upto");
+		return CPS_EXIT_USAGE;
+	}
+	out->view = layers ? CPS_VIEW_LAYERS : layer ? CPS_VIEW_LAYER : CPS_VIEW_MERGED;
+	out->layer = layer ? layer : upto;
+	return 0;
+}
+
+static int open_root(struct cps_app *app, const char *source,
+		     const struct cps_root_opts *opts, struct cps_root **out)
+{
+	struct cps_image *image = NULL;
+	int rc = cps_store_open(app->root, &app->store, &app->err);
+
+	if (rc == 0)
+		rc = cps_source_open(app->store, source, &image, &app->err);
+	if (rc == 0)
+		rc = cps_root_open(app->store, image, opts, out, &app->err);
+	return rc < 0 ? cps_err_wrap(&app->err, rc, "'%s'", source) : 0;
+}
+
+static int serve(struct cps_app *app, struct cps_daemon *daemon, const char *source,
+		 const struct cps_root_opts *root_opts,
+		 const struct cps_mount_opts *mount_opts)
+{
+	cps_auto(cps_root_close) struct cps_root *root = NULL;
+	cps_auto(cps_mount_close) struct cps_mount *mount = NULL;
+	int rc = open_root(app, source, root_opts, &root);
+
+	if (rc == 0)
+		rc = cps_mount_open(root, mount_opts, &mount, &app->err);
+	cps_daemonize_ready(daemon, rc, &app->err);
+	if (rc < 0)
+		return rc;
+	return cps_mount_serve(mount, &app->err);
+}
+
+int cmd_mount(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+{
+	static struct cps_daemon daemon = CPS_DAEMON_INIT;
+	struct cps_mount_opts opts = {0};
+	struct cps_root_opts root_opts;
+	struct cps_args args;
+	cps_auto(cps_free) char *dir = NULL;
+	int rc = cps_args_parse(cmd, argc, argv, &args);
+
+	if (rc)
+		return rc < 0 ? CPS_EXIT_OK : rc;
+	rc = root_options(cmd, &args, &root_opts);
+	if (rc)
+		return rc;
+	cps_mount_defaults(&opts);
+	rc = cps_mount_parse_options(cps_args_get(cmd, &args, "options")
+					     ? cps_args_get(cmd, &args, "options")
+					     : "",
+				     &opts, &app->err);
+	if (rc < 0)
+		return CPS_EXIT_FAILED;
+	/* The driver leaves this folder behind. */
+	dir = realpath(args.args[1], NULL);
+	if (!dir) {
+		cps_err_sys(&app->err, -errno, "'%s'", args.args[1]);
+		return CPS_EXIT_FAILED;
+	}
+	opts.mountpoint = dir;
+	opts.fsname = args.args[0];
+	if (!cps_args_get(cmd, &args, "foreground")) {
+		rc = cps_daemonize_begin(&daemon, &app->err);
+		if (rc)
+			return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
+		cps_log_sink(cps_daemon_log, &daemon);
+	}
+	rc = serve(app, &daemon, args.args[0], &root_opts, &opts);
+	if (rc < 0 && !cps_args_get(cmd, &args, "foreground"))
+		app->err.msg[0] = '\0'; /* the parent has told it */
+	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
+}
+
+/* ---- unmounting and listing ---- */
+
+/* Undo mountinfo's \040 and friends, in place. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (const char *p = text; *p; p++) {
+		if (p[0] == '\\' && p[1] && p[2] && p[3]) {
+			*to++ = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 |
+				       (p[3] - '0'));
+			p += 3;
+		} else {
+			*to++ = *p;
+		}
+	}
+	*to = '\0';
+}
+
+typedef int (*mount_fn)(void *ctx, const char *source, const char *dir);
+
+/* Call `fn` for each mount of ours; its first result but 0 ends the walk. */
+static int each_mount(mount_fn fn, void *ctx)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL;
+	size_t cap = 0;
+	int rc = 0;
+
+	while (f && rc == 0 && getline(&line, &cap, f) > 0) {
+		char dir[4096], type[64], source[4096];
+		const char *dash = strstr(line, " - ");
+
+		if (!dash || sscanf(line, "%*s %*s %*s %*s %4095s", dir) != 1 ||
+		    sscanf(dash, " - %63s %4095s", type, source) != 2 ||
+		    strcmp(type, "fuse.capas") != 0)
+			continue;
+		unescape(dir);
+		unescape(source);
+		rc = fn(ctx, source, dir);
+	}
+	free(line);
+	if (f)
+		fclose(f);
+	return rc;
+}
+
+static int print_mount(void *ctx, const char *source, const char *dir)
+{
+	printf("%-32s %s\n", source, dir);
+	return 0;
+}
+
+int cmd_mounts(struct cps_app *app, const struct cps_command *cmd, int argc,
+	       char **argv)
+{
+	struct cps_args args;
+	int rc = cps_args_parse(cmd, argc, argv, &args);
+
+	if (rc)
+		return rc < 0 ? CPS_EXIT_OK : rc;
+	printf("%-32s %s\n", "SOURCE", "DIR");
+	each_mount(print_mount, NULL);
+	return CPS_EXIT_OK;
+}
+
+static int is_dir(void *ctx, const char *source, const char *dir)
+{
+	return strcmp(ctx, dir) == 0;
+}
+
+static int run_fusermount(const char *dir, bool lazy)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		execlp("fusermount3", "fusermount3", lazy ? "-uzq" : "-uq", "--", dir,
+		       (char *)NULL);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		return -errno;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EBUSY;
+}
+
+static int unmount(const char *path, bool lazy, struct cps_err *err)
+{
+	cps_auto(cps_free) char *dir = realpath(path, NULL);
+	int rc;
+
+	/* A mount whose driver died cannot be walked into, but it can be named. */
+	if (!dir && errno == ENOTCONN)
+		dir = strdup(path);
+	if (!dir)
+		return cps_err_sys(err, -errno, "'%s'", path);
+	if (!each_mount(is_dir, dir))
+		return cps_err_set(err, -EINVAL, "'%s' is no mount of capas", path);
+	rc = umount2(dir, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) < 0 ? -errno : 0;
+	if (rc == -EPERM)
+		rc = run_fusermount(dir, lazy);
+	return rc < 0 ? cps_err_sys(err, rc, "'%s'", path) : 0;
+}
+
+int cmd_umount(struct cps_app *app, const struct cps_command *cmd, int argc,
+	       char **argv)
+{
+	struct cps_args args;
+	int rc = cps_args_parse(cmd, argc, argv, &args), status = CPS_EXIT_OK;
+
+	if (rc)
+		return rc < 0 ? CPS_EXIT_OK : rc;
+	for (int i = 0; i < args.count; i++) {
+		struct cps_err err = CPS_ERR_INIT;
+
+		if (unmount(args.args[i], cps_args_get(cmd, &args, "lazy") != NULL,
+			    &err) < 0) {
+			cps_err_wrap(&err, 0, "umount");
+			cps_complain(err.msg);
+			status = CPS_EXIT_FAILED;
+		}
+	}
+	return status;
+}
