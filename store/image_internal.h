@@ -7,7 +7,7 @@
 
 enum cps_document { CPS_DOCUMENT_MANIFEST, CPS_DOCUMENT_INDEX };
 
-/** digest and size of a descriptor. 0, -EBADMSG, -EINVAL, -ENOTSUP. */
+/** digest and size of a descriptor. 0, -EBADMSG, -ENOTSUP. */
 int cps_descriptor_parse(const json_t *desc, struct cps_digest *digest, uint64_t *size,
 			 struct cps_err *err);
 /** What a document is, when it is one thing only. */

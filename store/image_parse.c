@@ -12,11 +12,21 @@
 #define HISTORY_MAX 4096u
 #define BLOB_MAX    (1ull << 44) /* bytes; what no disk at hand holds is a lie */
 
+/* In a document a malformed digest is damage, not a wrong argument. */
+static int parse_digest(const json_t *value, struct cps_digest *out,
+			struct cps_err *err)
+{
+	const char *text = json_string_value(value);
+	int rc = cps_digest_parse(text ? text : "", out, err);
+
+	return rc == -EINVAL ? -EBADMSG : rc;
+}
+
 int cps_descriptor_parse(const json_t *desc, struct cps_digest *digest, uint64_t *size,
 			 struct cps_err *err)
 {
 	const json_t *bytes = json_object_get(desc, "size");
-	int rc = cps_digest_parse(cps_json_text(desc, "digest"), digest, err);
+	int rc = parse_digest(json_object_get(desc, "digest"), digest, err);
 
 	if (rc < 0)
 		return rc;
@@ -140,9 +150,7 @@ static int parse_diff_ids(const json_t *doc, struct cps_image *image,
 				   json_array_size(ids), image->layer_count);
 	json_array_foreach(ids, i, id)
 	{
-		const char *text = json_string_value(id);
-
-		rc = cps_digest_parse(text ? text : "", &image->layers[i].diff_id, err);
+		rc = parse_digest(id, &image->layers[i].diff_id, err);
 		if (rc < 0)
 			return cps_err_wrap(err, rc, "diffID of layer %zu", i + 1);
 	}

@@ -29,6 +29,16 @@ static size_t path_part(const char *rest)
 	return strlen(rest);
 }
 
+/** How a tag may mean a name: as it is written, or by the tag of a whole name. */
+typedef bool (*match_fn)(const char *name, const char *tag);
+
+static bool same_tag(const char *name, const char *tag)
+{
+	struct cps_ref ref;
+
+	return cps_ref_parse(name, &ref, NULL) == 0 && strcmp(ref.tag, tag) == 0;
+}
+
 static bool same_name(const char *a, const char *b)
 {
 	struct cps_ref x, y;
@@ -59,27 +69,40 @@ static int name_choices(struct cps_archive *archive, const char *tag,
 			   list.len ? cps_buf_cstr(&list) : "only untagged ones");
 }
 
+/* How many images have a name that matches; *at is the last of them. */
+static size_t count_matches(const struct cps_archive *archive, match_fn match,
+			    const char *tag, size_t *at)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < cps_archive_count(archive); i++) {
+		const char *const *names;
+		size_t count, n = 0;
+
+		cps_archive_names(archive, i, &names, &count);
+		while (n < count && !match(names[n], tag))
+			n++;
+		if (n == count)
+			continue;
+		found++;
+		*at = i;
+	}
+	return found;
+}
+
 /* The image of that name; without a name, the only one. */
 static int choose(struct cps_archive *archive, const char *tag, struct cps_image **out,
 		  struct cps_err *err)
 {
-	size_t total = cps_archive_count(archive);
+	size_t total = cps_archive_count(archive), at = 0;
 
 	if (total == 0)
 		return cps_err_set(err, -ENOENT, "it holds no image");
-	for (size_t i = 0; i < total; i++) {
-		const char *const *names;
-		size_t count;
-
-		if (!tag && total == 1)
-			return cps_archive_image(archive, i, out, NULL, NULL, err);
-		cps_archive_names(archive, i, &names, &count);
-		for (size_t n = 0; tag && n < count; n++)
-			if (same_name(names[n], tag))
-				return cps_archive_image(archive, i, out, NULL, NULL,
-							 err);
-	}
-	return name_choices(archive, tag, err);
+	if (tag ? count_matches(archive, same_name, tag, &at) == 0 &&
+			    count_matches(archive, same_tag, tag, &at) != 1
+		: total != 1)
+		return name_choices(archive, tag, err);
+	return cps_archive_image(archive, at, out, NULL, NULL, err);
 }
 
 static int open_layout(struct cps_store *store, const char *rest,
@@ -90,7 +113,10 @@ static int open_layout(struct cps_store *store, const char *rest,
 	cps_auto(cps_archive_close) struct cps_archive *archive = NULL;
 	int rc = path ? cps_archive_open_layout(path, &archive, err) : -ENOMEM;
 
-	return rc < 0 ? rc : choose(archive, rest[n] ? rest + n + 1 : NULL, out, err);
+	if (rc < 0)
+		return rc;
+	rc = choose(archive, rest[n] ? rest + n + 1 : NULL, out, err);
+	return rc < 0 ? cps_err_wrap(err, rc, "'%s'", path) : 0;
 }
 
 static int open_archive(struct cps_store *store, const char *rest,
@@ -110,11 +136,44 @@ static int open_archive(struct cps_store *store, const char *rest,
 	return rc < 0 ? cps_err_wrap(err, rc, "'%s'", path) : 0;
 }
 
+static int open_dir(struct cps_store *store, const char *path, struct cps_image **out,
+		    struct cps_err *err)
+{
+	int rc = cps_archive_open_dir(path, out, err);
+
+	return rc < 0 ? cps_err_wrap(err, rc, "'%s'", path) : 0;
+}
+
+static int open_remote(struct cps_store *store, const char *rest,
+		       struct cps_image **out, struct cps_err *err)
+{
+	return cps_err_set(err, -ENOTSUP,
+			   "an image of a registry is not read in place; 'capas pull' "
+			   "it first");
+}
+
 static ssize_t read_fd(void *ctx, void *buf, size_t len, struct cps_err *err)
 {
 	ssize_t n = cps_read_full(*(int *)ctx, buf, len);
 
 	return n < 0 ? cps_err_sys(err, (int)n, "read") : n;
+}
+
+/* What a document would have told. */
+static int empty_texts(struct cps_image *image)
+{
+	char **const texts[] = {
+		&image->media_type,           &image->created, &image->author,
+		&image->architecture,         &image->os,      &image->variant,
+		&image->layers[0].media_type,
+	};
+
+	for (size_t i = 0; i < CPS_ARRAY_LEN(texts); i++) {
+		*texts[i] = strdup("");
+		if (!*texts[i])
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 /* A bare root filesystem: an image of one layer without documents. */
@@ -123,6 +182,7 @@ static int bare_image(const char *path, struct cps_blob *blob, struct cps_image 
 {
 	cps_auto(cps_image_free) struct cps_image *image = calloc(1, sizeof(*image));
 	cps_auto(cps_buf) struct cps_buf origin = CPS_BUF_INIT(0);
+	int rc;
 
 	if (!image)
 		return cps_err_nomem(err);
@@ -132,8 +192,10 @@ static int bare_image(const char *path, struct cps_blob *blob, struct cps_image 
 	image->layer_count = 1;
 	image->layers[0].blob = *blob;
 	blob->fd = -1;
-	image->layers[0].media_type = strdup("");
 	image->layers[0].created_by = (char *)cps_buf_steal(&origin, NULL);
+	rc = empty_texts(image);
+	if (rc < 0)
+		return cps_err_nomem(err);
 	*out = CPS_TAKE(image);
 	return 0;
 }
@@ -154,6 +216,8 @@ static int open_tar(struct cps_store *store, const char *path, struct cps_image 
 		return cps_err_set(err, -EISDIR, "'%s' is a directory, not an archive",
 				   path);
 	n = S_ISREG(st.st_mode) ? cps_pread_full(fd, head, sizeof(head), 0) : 0;
+	if (n < 0)
+		return cps_err_sys(err, (int)n, "'%s'", path);
 	if (n == 0 || cps_codec_detect(head, (size_t)n) == CPS_CODEC_OTHER) {
 		rc = cps_spool(store, read_fd, &fd, &blob, err);
 	} else {
@@ -175,6 +239,8 @@ static const struct {
 	{"oci-archive:", open_archive},
 	{"docker-archive:", open_archive},
 	{"tar:", open_tar},
+	{"dir:", open_dir},
+	{"docker://", open_remote},
 };
 
 int cps_source_open(struct cps_store *store, const char *source, struct cps_image **out,
