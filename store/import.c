@@ -69,6 +69,7 @@ static int take_layer(struct cps_store *store, struct incoming *in,
 	job->read = read_incoming;
 	job->ctx = in;
 	job->keep_blob = true;
+	job->lowest = true;
 	*codec = cps_codec_detect(in->head, in->head_len);
 	if (*codec == CPS_CODEC_OTHER) {
 		rc = cps_spool(store, read_incoming, in, &in->spooled, err);

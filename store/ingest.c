@@ -190,24 +190,24 @@ static int expect(struct cps_digest *want, const struct cps_digest *got,
 			   cps_digest_text(got, a), cps_digest_text(want, b));
 }
 
-static int publish_index(struct pass *p, struct indexer *ix, struct cps_err *err)
+static int publish_index(struct pass *p, const struct cps_buf *index,
+			 const struct cps_digest *diff_id, struct cps_err *err)
 {
-	cps_auto(cps_buf) struct cps_buf out = CPS_BUF_INIT(0);
 	cps_auto(cps_tmp) struct cps_tmp tmp = CPS_TMP_INIT;
-	int rc = cps_index_finish(ix->builder, &ix->diff_id, &out, err);
+	int rc = cps_tmp_open(p->store, &tmp, err);
 
-	if (rc == 0)
-		rc = cps_tmp_open(p->store, &tmp, err);
 	if (rc < 0)
 		return rc;
-	rc = cps_write_full(tmp.fd, out.data, out.len);
+	rc = cps_write_full(tmp.fd, index->data, index->len);
 	if (rc < 0)
 		return cps_err_sys(err, rc, "store '%s': write index",
 				   cps_store_path(p->store));
-	return cps_tmp_publish_derived(&tmp, CPS_INDEX, &ix->diff_id, err);
+	return cps_tmp_publish_derived(&tmp, CPS_INDEX, diff_id, err);
 }
 
-static int publish(struct pass *p, struct indexer *ix, struct cps_err *err)
+/* Everything that can be wrong with the layer is found before its blob gets a name. */
+static int check(struct pass *p, struct indexer *ix, struct cps_buf *index,
+		 struct cps_err *err)
 {
 	struct cps_digest digest;
 	uint64_t size;
@@ -220,12 +220,24 @@ static int publish(struct pass *p, struct indexer *ix, struct cps_err *err)
 	rc = expect(&p->job->digest, &digest, "the blob's digest", err);
 	if (rc == 0)
 		rc = expect(&p->job->diff_id, &ix->diff_id, "the diffID", err);
+	if (rc == 0)
+		rc = cps_index_finish(ix->builder, &ix->diff_id, p->job->lowest, index,
+				      err);
+	return rc;
+}
+
+static int publish(struct pass *p, struct indexer *ix, struct cps_err *err)
+{
+	cps_auto(cps_buf) struct cps_buf index = CPS_BUF_INIT(0);
+	int rc = check(p, ix, &index, err);
+
 	if (rc == 0 && p->writer)
-		rc = cps_blob_commit(CPS_TAKE(p->writer), &digest, NULL, err);
+		rc = cps_blob_commit(CPS_TAKE(p->writer), &p->job->digest, NULL, err);
 	if (rc == 0)
-		rc = publish_index(p, ix, err);
+		rc = publish_index(p, &index, &ix->diff_id, err);
 	if (rc == 0)
-		rc = cps_scan_publish(p->scan, &digest, p->job->size_bytes, err);
+		rc = cps_scan_publish(p->scan, &p->job->digest, p->job->size_bytes,
+				      err);
 	p->job->output_bytes = cps_scan_output_size(p->scan);
 	return rc;
 }

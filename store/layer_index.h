@@ -17,10 +17,10 @@ struct cps_index_builder *cps_index_builder_new(void);
  *  root that is no directory, `.wh.` `.wh..` `.wh...`, a hard link to a directory. */
 int cps_index_add(struct cps_index_builder *b, const struct cps_tar_entry *entry,
 		  struct cps_err *err);
-/** The finished file's bytes. Hard links that find no target in the layer are kept as
- *  links for the merge to resolve. */
+/** The finished file's bytes. Hard links that find no target in the layer are kept for
+ *  the merge to resolve, or refused when the layer is the `lowest`. */
 int cps_index_finish(struct cps_index_builder *b, const struct cps_digest *diff_id,
-		     struct cps_buf *out, struct cps_err *err);
+		     bool lowest, struct cps_buf *out, struct cps_err *err);
 void cps_index_builder_free(struct cps_index_builder *b);
 CPS_AUTO_DEFINE(struct cps_index_builder, cps_index_builder_free)
 

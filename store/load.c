@@ -57,6 +57,7 @@ static int load_layer(const struct loading *l, const struct cps_image *image, si
 		.digest = layer->digest,
 		.diff_id = layer->diff_id,
 		.keep_blob = true,
+		.lowest = i == 0,
 	};
 	int rc;
 

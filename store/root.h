@@ -66,6 +66,7 @@ struct cps_ingest {
 	uint64_t size_bytes;       /* out: of the blob */
 	uint64_t output_bytes;     /* out: uncompressed */
 	bool keep_blob;            /* store the blob too */
+	bool lowest; /* none is below: every hard link must find its target */
 	uint64_t max_output_bytes; /* 0: no limit */
 };
 

@@ -73,7 +73,7 @@ int cps_archive_open_dir(const char *path, struct cps_image **out, struct cps_er
 	cps_auto(cps_fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct folder f = {.fd = fd};
 	const struct cps_blob_source source = {open_blob, &f};
-	uint64_t size;
+	uint64_t size = 0;
 	int rc;
 
 	if (fd < 0)

@@ -399,10 +399,29 @@ static int resolve_pending(struct cps_index_builder *b, struct cps_err *err)
 	return 0;
 }
 
+static int refuse_pending(const struct cps_index_builder *b, struct cps_err *err)
+{
+	for (size_t i = 0; i < b->pending_count; i++) {
+		const struct cps_gnode_dent *d = &b->g.dents[b->pending[i].dent];
+		const struct cps_gnode_inode *in = &b->g.inodes[d->inode];
+		cps_auto(cps_buf) struct cps_buf link = CPS_BUF_INIT(4 * CPS_PATH_MAX);
+
+		if (d->dead || !(in->flags & CPS_INODE_LINK))
+			continue;
+		cps_escape(&link, (const char *)b->g.strings.data + in->data, in->size);
+		return cps_err_set(err, -EBADMSG,
+				   "a hard link to '%s', which is not there",
+				   cps_buf_cstr(&link));
+	}
+	return 0;
+}
+
 int cps_index_finish(struct cps_index_builder *b, const struct cps_digest *diff_id,
-		     struct cps_buf *out, struct cps_err *err)
+		     bool lowest, struct cps_buf *out, struct cps_err *err)
 {
 	int rc = resolve_pending(b, err);
 
+	if (rc == 0 && lowest)
+		rc = refuse_pending(b, err);
 	return rc < 0 ? rc : cps_graph_write(&b->g, CPS_KIND_TOC, diff_id, out, err);
 }

@@ -97,7 +97,7 @@ static inline void index_entries(struct cps_buf *out)
 	for (size_t i = 0; i < CPS_ARRAY_LEN(entries); i++)
 		if (cps_index_add(builder, &entries[i], &err) < 0)
 			fail_msg("%s: %s", entries[i].path, err.msg);
-	assert_int_equal(cps_index_finish(builder, &diff_id, out, &err), 0);
+	assert_int_equal(cps_index_finish(builder, &diff_id, false, out, &err), 0);
 	cps_index_builder_free(builder);
 }
 

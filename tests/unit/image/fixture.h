@@ -122,7 +122,7 @@ static inline void tag(struct fixture *fx, struct placed p, const char *name)
 static inline void write_file(const struct fixture *fx, const char *name,
 			      const void *data, size_t len)
 {
-	char path[160];
+	char path[256];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/%s", fx->dir, name);
