@@ -7,7 +7,7 @@ debian_layout
 umoci unpack --image "$DEBIAN:full" "$TMP/bundle" >/dev/null || fail "umoci unpack"
 skopeo copy -q "oci:$DEBIAN:full" "oci-archive:$TMP/full.tar:debian:full" || fail "skopeo copy"
 "$CAPAS" load -i "$TMP/full.tar" >/dev/null || fail load
-"$CAPAS" mount debian:full "$MNT" || fail mount
+"$CAPAS" mount -o dev debian:full "$MNT" || fail mount
 python3 "$SRC/tests/system/treecmp.py" --ignore-xattr user.capas. "$TMP/bundle/rootfs" "$MNT" || fail "trees differ"
 [ "$(chroot "$MNT" python3 -c 'print(6 * 7)')" = 42 ] || fail "python does not run"
 chroot "$MNT" git --version >/dev/null || fail "git does not run"
