@@ -1,6 +1,6 @@
 #!/bin/bash
 # Help, usage errors and suggestions.
-. "$SRC/tests/system/lib.sh"
+. "${SRC:?}/tests/system/lib.sh" || exit 1
 "$CAPAS" --help >"$TMP/help" || fail "--help"
 for c in $(awk '/^  [a-z]/ {print $1}' "$TMP/help"); do
 	"$CAPAS" "$c" --help >"$TMP/one" || fail "$c --help"

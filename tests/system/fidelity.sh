@@ -1,6 +1,6 @@
 #!/bin/bash
 # A real Debian image: the mount equals umoci's extraction, and skopeo gets it back.
-. "$SRC/tests/system/lib.sh"
+. "${SRC:?}/tests/system/lib.sh" || exit 1
 need_fuse
 need umoci skopeo python3
 debian_layout

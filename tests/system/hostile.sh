@@ -1,6 +1,6 @@
 #!/bin/bash
 # Hostile archives: refused with a reason, nothing published, nothing outside touched.
-. "$SRC/tests/system/lib.sh"
+. "${SRC:?}/tests/system/lib.sh" || exit 1
 need python3
 python3 "$SRC/tests/system/hostile.py" "$TMP/h" || fail "no archives"
 mkdir "$TMP/victim-dir"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Images come in, are named, shown, go out again, and leave nothing behind.
-. "$SRC/tests/system/lib.sh"
+. "${SRC:?}/tests/system/lib.sh" || exit 1
 make_root
 
 id=$("$CAPAS" import -c 'CMD ["sh"]' -c 'ENV A=b' -m 'a test' "$TMP/root.tar" hola:1) || fail import

@@ -1,7 +1,7 @@
 # Sourced by the system tests. CAPAS is the program under test, SRC the source tree.
 set -u
 : "${CAPAS:?}" "${SRC:?}"
-TMP=$(mktemp -d "${TMPDIR:-/var/tmp}/capas-test.XXXXXX")
+TMP=$(mktemp -d "${TMPDIR:-/var/tmp}/capas-test.XXXXXX") || exit 1
 export CAPAS_ROOT=$TMP/store
 MNT=$TMP/mnt
 mkdir -p "$MNT"

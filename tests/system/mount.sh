@@ -1,6 +1,6 @@
 #!/bin/bash
 # A mount equals what went in, in every view, and ends cleanly.
-. "$SRC/tests/system/lib.sh"
+. "${SRC:?}/tests/system/lib.sh" || exit 1
 need_fuse
 need python3 gzip
 make_root
