@@ -219,6 +219,14 @@ int cps_tree_xattr(const struct cps_tree *tree, uint32_t ino, uint32_t pos,
 			       NULL);
 }
 
+bool cps_tree_may_have_xattr(const struct cps_tree *tree, const char *prefix)
+{
+	/* A value that holds these bytes is taken for a name. */
+	return tree->table.xattr_bytes > 0 &&
+	       memmem(tree->table.xattrs, tree->table.xattr_bytes, prefix,
+		      strlen(prefix)) != NULL;
+}
+
 int cps_tree_extent(const struct cps_tree *tree, uint32_t ino, uint32_t pos,
 		    struct cps_extent *out)
 {
