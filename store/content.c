@@ -9,7 +9,8 @@
 
 #include "store/base/log.h"
 
-#define QUEUE_MAX 8u
+#define QUEUE_MAX  8u
+#define PASS_BYTES 16384u /* at a time, when known bytes are decoded again */
 /* Buffers come in multiples of this, so that a span can take over another's. */
 #define BUFFER_STEP (256u << 10)
 
@@ -23,7 +24,8 @@ struct span {
 	unsigned int users;     /* under cache lock; never freed while in use */
 	pthread_mutex_t decode; /* taken with a use held; never under the cache lock */
 	struct cps_cursor *cursor; /* under decode; live while partly decoded */
-	atomic_uint ready;         /* bytes that may be read */
+	bool damaged;              /* under decode: its checksum or its blob is wrong */
+	atomic_uint ready;         /* bytes that may be read, and are written no more */
 	uint8_t *data;
 };
 
@@ -190,6 +192,33 @@ static void give_back(struct span *s)
 
 /* ---- decoding ---- */
 
+/* A new cursor, taken to where the old one failed: others may be reading what it has
+ * produced, so nothing is written there again. */
+static int open_cursor(struct span *s, uint32_t ready)
+{
+	struct cps_content *c = s->content;
+	uint8_t known[PASS_BYTES];
+	int rc = cps_cursor_open(c->seek, &c->blob, s->index, &s->cursor);
+
+	for (uint32_t at = 0, n; rc == 0 && at < ready; at += n) {
+		n = ready - at < sizeof(known) ? ready - at : (uint32_t)sizeof(known);
+		rc = cps_cursor_read(s->cursor, known, n);
+	}
+	return rc;
+}
+
+static int fail(struct span *s, int rc)
+{
+	cps_log(CPS_LOG_ERROR, "span %u of a layer cannot be decoded: %s", s->index,
+		strerror(-rc));
+	cps_cursor_close(CPS_TAKE(s->cursor));
+	if (rc == -EBADMSG) {
+		s->damaged = true;
+		atomic_store_explicit(&s->ready, 0, memory_order_release);
+	}
+	return -EIO;
+}
+
 static int decode_locked(struct span *s, uint32_t upto)
 {
 	struct cps_content *c = s->content;
@@ -198,17 +227,14 @@ static int decode_locked(struct span *s, uint32_t upto)
 
 	if (ready >= upto)
 		return 0;
+	if (s->damaged)
+		return -EIO;
 	if (!s->cursor)
-		rc = cps_cursor_open(c->seek, &c->blob, s->index, &s->cursor);
+		rc = open_cursor(s, ready);
 	if (rc == 0)
 		rc = cps_cursor_read(s->cursor, s->data + ready, upto - ready);
-	if (rc < 0) {
-		cps_log(CPS_LOG_ERROR, "span %u of a layer cannot be decoded: %s",
-			s->index, strerror(-rc));
-		cps_cursor_close(CPS_TAKE(s->cursor));
-		atomic_store_explicit(&s->ready, 0, memory_order_release);
-		return -EIO;
-	}
+	if (rc < 0)
+		return fail(s, rc);
 	atomic_store_explicit(&s->ready, upto, memory_order_release);
 	if (upto == s->len)
 		cps_cursor_close(CPS_TAKE(s->cursor));

@@ -96,6 +96,7 @@ int cps_tree_inode(const struct cps_tree *tree, uint32_t ino, struct cps_inode *
 	} else if (has_device(out->mode)) {
 		out->rdev_major = (uint32_t)(data >> 32);
 		out->rdev_minor = (uint32_t)data;
+		out->size = 0;
 	} else if (out->size > INT64_MAX) {
 		return -EIO;
 	}
