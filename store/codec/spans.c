@@ -127,7 +127,9 @@ static int flush_frame(struct cps_spans *s, struct cps_err *err)
 	if (s->tmp.fd >= 0) {
 		rc = cps_write_full(s->tmp.fd, packed, n);
 		if (rc < 0)
-			return cps_err_sys(err, rc, "write a transcoded frame");
+			return cps_err_sys(err, rc,
+					   "store '%s': write a transcoded frame",
+					   cps_store_path(s->store));
 	}
 	span.in_len = (uint32_t)n;
 	span.check = (uint32_t)XXH3_64bits(s->frame, s->frame_len);
