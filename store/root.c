@@ -6,6 +6,10 @@
 
 #include "store/base/log.h"
 
+/* Bytes of a tree whose checksums are compared before it is used: some milliseconds. A
+ * larger one is read as it is needed; its bounds are checked all the same. */
+#define TREE_VERIFY_MAX (16u << 20)
+
 /** A root on its way to being open. */
 struct opening {
 	struct cps_store *store;
@@ -116,6 +120,9 @@ static int try_index(struct opening *o, const struct cps_digest *diff_id,
 	if (rc == 0)
 		rc = cps_index_open(out->map.data, out->map.len, diff_id, &out->index,
 				    o->err);
+	/* A tree is built of all of it, and would keep what is wrong. */
+	if (rc == 0)
+		rc = cps_index_verify(out->index, o->err);
 	if (rc < 0)
 		layer_index_close(out);
 	if (rc != -EBADMSG)
@@ -271,9 +278,12 @@ static int try_tree(struct opening *o, const struct cps_digest *key)
 
 	if (rc == 0)
 		rc = use_tree(o, root->map.data, root->map.len, key);
+	if (rc == 0 && root->map.len <= TREE_VERIFY_MAX)
+		rc = cps_tree_verify(root->tree, o->err);
 	if (rc != -EBADMSG)
 		return rc;
 	cps_warn("a damaged tree is made anew");
+	cps_tree_close(CPS_TAKE(root->tree));
 	cps_map_release(&root->map);
 	cps_derived_drop(o->store, CPS_TREE, key);
 	return -ENOENT;

@@ -76,9 +76,7 @@ static int load_table(struct cps_seek *seek, const void *data, size_t len,
 	    cps_section_get(s, CPS_SECTION_WINDOWS, 1, &windows, &seek->windows_len) <
 		    0)
 		return cps_err_set(err, -EBADMSG, "seek table: bad sections");
-	rc = cps_section_verify(s, CPS_SECTION_INFO, err);
-	if (rc == 0)
-		rc = cps_section_verify(s, CPS_SECTION_POINTS, err);
+	rc = cps_sections_verify(s, err);
 	if (rc < 0)
 		return rc;
 	seek->points = points;
