@@ -10,6 +10,7 @@
 #include "store/compose.h"
 #include "store/transfer.h"
 #include "tools/command.h"
+#include "tools/outfile.h"
 
 #define PARSE(args)                                                                    \
 	struct cps_args args;                                                          \
@@ -281,24 +282,31 @@ static int remove_by_id(struct cps_app *app, const char *name, bool force)
 	return cps_image_forget(app->store, &image->manifest_digest, &app->err);
 }
 
+static int remove_one(struct cps_app *app, const char *name, bool force)
+{
+	struct cps_ref ref;
+	int rc = -ENOENT;
+
+	if (cps_ref_parse(name, &ref, NULL) == 0 && !ref.has_digest)
+		rc = cps_image_untag(app->store, name, &app->err);
+	if (rc == -ENOENT)
+		return remove_by_id(app, name, force);
+	if (rc == 0)
+		printf("Untagged: %s\n", name);
+	return rc;
+}
+
 int cmd_rmi(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
 {
 	int status = CPS_EXIT_OK;
 
 	PARSE(args);
-	for (int i = 0; i < args.count; i++) {
-		struct cps_ref ref;
-
-		if (cps_ref_parse(args.args[i], &ref, NULL) == 0 && !ref.has_digest &&
-		    cps_image_untag(app->store, args.args[i], &app->err) == 0) {
-			printf("Untagged: %s\n", args.args[i]);
-			continue;
-		}
-		if (remove_by_id(app, args.args[i], HAS("force")) < 0) {
+	for (int i = 0; i < args.count; i++)
+		if (remove_one(app, args.args[i], HAS("force")) < 0) {
+			cps_err_wrap(&app->err, 0, "rmi");
 			cps_complain(app->err.msg);
 			status = CPS_EXIT_FAILED;
 		}
-	}
 	app->err.msg[0] = '\0';
 	return status;
 }
@@ -383,34 +391,23 @@ static int save_choice(const char *text, const char *const *names, int count)
 	return -1;
 }
 
-/* A file is written aside and renamed: a failed save leaves no half of one. */
 static int save_to(struct cps_app *app, const char *path, const struct cps_args *args,
 		   int format, int compress)
 {
 	const char *const *names = (const char *const *)args->args;
-	struct cps_buf aside = CPS_BUF_INIT(0);
-	int fd, rc;
+	cps_auto(cps_outfile) struct cps_outfile out = CPS_OUTFILE_INIT;
+	int rc;
 
 	if (!path)
 		return cps_save(app->store, STDOUT_FILENO, names, (size_t)args->count,
 				format, compress, NULL, &app->err);
-	cps_buf_printf(&aside, "%s.XXXXXX", path);
-	fd = mkostemp((char *)aside.data, O_CLOEXEC);
-	rc = fd < 0 ? -errno : 0;
-	if (rc < 0) {
-		cps_buf_release(&aside);
-		return cps_err_sys(&app->err, rc, "'%s'", path);
-	}
-	rc = cps_save(app->store, fd, names, (size_t)args->count, format, compress,
-		      NULL, &app->err);
-	fchmod(fd, 0644);
-	if (rc == 0 && (fsync(fd) < 0 || rename(cps_buf_cstr(&aside), path) < 0))
-		rc = cps_err_sys(&app->err, -errno, "'%s'", path);
+	rc = cps_outfile_open(path, &out, &app->err);
 	if (rc < 0)
-		unlink(cps_buf_cstr(&aside));
-	close(fd);
-	cps_buf_release(&aside);
-	return rc;
+		return rc;
+	rc = cps_save(app->store, out.fd, names, (size_t)args->count, format, compress,
+		      NULL, &app->err);
+	return rc < 0 ? cps_err_wrap(&app->err, rc, "'%s'", path)
+		      : cps_outfile_commit(&out, &app->err);
 }
 
 int cmd_save(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
