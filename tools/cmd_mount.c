@@ -96,6 +96,7 @@ int cmd_mount(struct cps_app *app, const struct cps_command *cmd, int argc, char
 				     &opts, &app->err);
 	if (rc < 0)
 		return CPS_EXIT_FAILED;
+	root_opts.cache_bytes = (size_t)opts.cache_mb << 20;
 	/* The driver leaves this folder behind. */
 	dir = realpath(args.args[1], NULL);
 	if (!dir) {
