@@ -248,9 +248,12 @@ int cmd_inspect(struct cps_app *app, const struct cps_command *cmd, int argc,
 int cmd_tag(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
 {
 	cps_auto(cps_image_free) struct cps_image *image = NULL;
+	cps_auto(cps_fd) int lock = -1;
 
 	PARSE(args);
-	if (open_image(app, args.args[0], &image) < 0 ||
+	/* From the look at the image to its new name gc must not come between. */
+	lock = cps_store_lock(app->store, false, &app->err);
+	if (lock < 0 || open_image(app, args.args[0], &image) < 0 ||
 	    cps_image_tag(app->store, &image->manifest_digest, image->manifest.len,
 			  image->media_type[0] ? image->media_type : CPS_MEDIA_MANIFEST,
 			  args.args[1], NULL, &app->err) < 0)
