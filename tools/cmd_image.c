@@ -47,18 +47,6 @@ static const char *id_text(const struct cps_digest *d, bool whole, char out[72])
 	return out;
 }
 
-static void print_escaped(const char *text, size_t limit)
-{
-	struct cps_buf out = CPS_BUF_INIT(0);
-
-	cps_escape(&out, text, strlen(text));
-	if (limit && out.len > limit)
-		printf("%.*s…", (int)limit - 1, cps_buf_cstr(&out));
-	else
-		fputs(cps_buf_cstr(&out), stdout);
-	cps_buf_release(&out);
-}
-
 static uint64_t image_bytes(const struct cps_image *image)
 {
 	uint64_t total = image->config.len + image->manifest.len;
@@ -68,10 +56,13 @@ static uint64_t image_bytes(const struct cps_image *image)
 	return total;
 }
 
+/* The config may say anything; what is no time is not shown as one. */
 static const char *day(const char *created)
 {
 	static char out[20];
 
+	if (created[strspn(created, "0123456789-:.TtZz+")])
+		return "-";
 	snprintf(out, sizeof(out), "%.10s %.8s", created,
 		 strlen(created) > 18 ? created + 11 : "");
 	return created[0] ? out : "-";
@@ -176,9 +167,9 @@ int cmd_history(struct cps_app *app, const struct cps_command *cmd, int argc,
 		printf("%-12s %-20s ",
 		       newest ? id_text(&image->id, HAS("no-trunc"), id) : "<missing>",
 		       day(h->created));
-		print_escaped(h->created_by, HAS("no-trunc") ? 0 : 45);
+		cps_print_escaped(h->created_by, HAS("no-trunc") ? 0 : 45);
 		printf("  %s  ", size_text(bytes, size));
-		print_escaped(h->comment, 0);
+		cps_print_escaped(h->comment, 0);
 		putchar('\n');
 	}
 	return CPS_EXIT_OK;
@@ -237,7 +228,10 @@ int cmd_inspect(struct cps_app *app, const struct cps_command *cmd, int argc,
 		else
 			json_array_append_new(all, inspect(app, image));
 	}
-	json_dumpf(all, stdout, JSON_INDENT(4));
+	/* JSON escapes control bytes, but not the C1 controls that some terminals obey.
+	 */
+	json_dumpf(all, stdout,
+		   JSON_INDENT(4) | (isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0));
 	putchar('\n');
 	json_decref(all);
 	return status;

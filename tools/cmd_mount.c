@@ -166,7 +166,12 @@ static int each_mount(mount_fn fn, void *ctx)
 
 static int print_mount(void *ctx, const char *source, const char *dir)
 {
-	printf("%-32s %s\n", source, dir);
+	int width = (int)strlen(source);
+
+	cps_print_escaped(source, 0);
+	printf("%*s", width < 32 ? 33 - width : 1, "");
+	cps_print_escaped(dir, 0);
+	putchar('\n');
 	return 0;
 }
 

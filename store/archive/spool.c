@@ -3,8 +3,10 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <sys/statvfs.h>
 
 #define CHUNK_BYTES (256u << 10)
+#define FREE_SHARE  20u /* one part in so many of the free space is left to others */
 
 struct feed {
 	cps_read_fn read;
@@ -57,14 +59,38 @@ static int complain(struct archive *a, const struct feed *f)
 						   : "unknown format");
 }
 
-static int copy(struct archive *a, struct feed *f, struct cps_blob_writer *w)
+/* What a small file unpacks to may be more than any disk; others need theirs before
+ * this one finds out. */
+static int room_for(const struct cps_store *store, uint64_t *out, struct cps_err *err)
+{
+	struct statvfs st;
+	uint64_t free_bytes;
+
+	if (fstatvfs(cps_store_root_fd(store), &st) < 0)
+		return cps_err_sys(err, -errno, "store '%s'", cps_store_path(store));
+	free_bytes = (uint64_t)st.f_bavail * st.f_frsize;
+	*out = free_bytes - free_bytes / FREE_SHARE;
+	return 0;
+}
+
+static int copy(struct archive *a, struct feed *f, const struct cps_store *store,
+		struct cps_blob_writer *w)
 {
 	const void *data;
 	size_t len;
 	la_int64_t off;
-	int rc;
+	uint64_t room = 0;
+	int rc = room_for(store, &room, f->err);
 
+	if (rc < 0)
+		return rc;
 	while ((rc = archive_read_data_block(a, &data, &len, &off)) == ARCHIVE_OK) {
+		if (len > room)
+			return cps_err_sys(f->err, -ENOSPC,
+					   "store '%s': it unpacks to more than there "
+					   "is room for",
+					   cps_store_path(store));
+		room -= len;
 		rc = cps_blob_append(w, data, len, f->err);
 		if (rc < 0)
 			return rc;
@@ -87,7 +113,7 @@ int cps_spool(struct cps_store *store, cps_read_fn read, void *ctx,
 		rc = archive_read_open(a, f, NULL, feed_read, NULL);
 		if (rc == ARCHIVE_OK)
 			rc = archive_read_next_header(a, &entry);
-		rc = rc == ARCHIVE_OK ? copy(a, f, w) : complain(a, f);
+		rc = rc == ARCHIVE_OK ? copy(a, f, store, w) : complain(a, f);
 	}
 	archive_read_free(a);
 	if (rc < 0)
