@@ -30,32 +30,13 @@ static void report(struct check *c, enum cps_fsck_kind kind, const char *what,
 
 /* ---- blobs ---- */
 
-/* Hash a blob without holding it. 0, -EBADMSG, -errno. */
-static int hash_blob(struct check *c, const struct cps_digest *want,
-		     struct cps_err *why)
+static int verify_blob(struct check *c, const struct cps_digest *digest,
+		       struct cps_err *why)
 {
 	cps_auto(cps_blob) struct cps_blob blob = CPS_BLOB_INIT;
-	cps_auto(cps_hash_free) struct cps_hash *hash = cps_hash_new();
-	cps_auto(cps_free) uint8_t *buf = malloc(1 << 20);
-	struct cps_digest got;
-	uint64_t off = 0;
-	ssize_t n;
-	int rc = cps_blob_open(c->store, want, &blob, why);
+	int rc = cps_blob_open(c->store, digest, &blob, why);
 
-	if (rc < 0)
-		return rc;
-	if (!hash || !buf)
-		return cps_err_nomem(why);
-	while ((n = cps_blob_pread(&blob, buf, 1 << 20, off)) > 0) {
-		cps_hash_update(hash, buf, (size_t)n);
-		off += (uint64_t)n;
-	}
-	if (n < 0)
-		return cps_err_sys(why, (int)n, "cannot be read");
-	cps_hash_final(hash, &got);
-	if (cps_digest_equal(&got, want))
-		return 0;
-	return cps_err_set(why, -EBADMSG, "its bytes are not what its name says");
+	return rc < 0 ? rc : cps_blob_verify(&blob, digest, why);
 }
 
 static int check_blob(void *ctx, int dirfd, const char *name,
@@ -72,7 +53,7 @@ static int check_blob(void *ctx, int dirfd, const char *name,
 		report(c, CPS_FSCK_STRAY, what, "not a blob", false);
 		return 0;
 	}
-	rc = hash_blob(c, id, &why);
+	rc = verify_blob(c, id, &why);
 	if (rc == 0 || rc == -ENOENT)
 		return 0;
 	item = cps_reach_find(&c->reach, id);

@@ -59,6 +59,18 @@ void cps_complain(const char *text)
 	cps_buf_release(&out);
 }
 
+void cps_print_escaped(const char *text, size_t limit)
+{
+	struct cps_buf out = CPS_BUF_INIT(0);
+
+	cps_escape(&out, text, strlen(text));
+	if (limit && out.len > limit)
+		printf("%.*s…", (int)limit - 1, cps_buf_cstr(&out));
+	else
+		fputs(cps_buf_cstr(&out), stdout);
+	cps_buf_release(&out);
+}
+
 static const char *option_name(const void *ctx, size_t i)
 {
 	return ((const struct cps_command *)ctx)->options[i].name;

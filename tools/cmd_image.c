@@ -10,6 +10,7 @@
 #include "store/compose.h"
 #include "store/transfer.h"
 #include "tools/command.h"
+#include "tools/outfile.h"
 
 #define PARSE(args)                                                                    \
 	struct cps_args args;                                                          \
@@ -46,18 +47,6 @@ static const char *id_text(const struct cps_digest *d, bool whole, char out[72])
 	return out;
 }
 
-static void print_escaped(const char *text, size_t limit)
-{
-	struct cps_buf out = CPS_BUF_INIT(0);
-
-	cps_escape(&out, text, strlen(text));
-	if (limit && out.len > limit)
-		printf("%.*s…", (int)limit - 1, cps_buf_cstr(&out));
-	else
-		fputs(cps_buf_cstr(&out), stdout);
-	cps_buf_release(&out);
-}
-
 static uint64_t image_bytes(const struct cps_image *image)
 {
 	uint64_t total = image->config.len + image->manifest.len;
@@ -67,10 +56,13 @@ static uint64_t image_bytes(const struct cps_image *image)
 	return total;
 }
 
+/* The config may say anything; what is no time is not shown as one. */
 static const char *day(const char *created)
 {
 	static char out[20];
 
+	if (created[strspn(created, "0123456789-:.TtZz+")])
+		return "-";
 	snprintf(out, sizeof(out), "%.10s %.8s", created,
 		 strlen(created) > 18 ? created + 11 : "");
 	return created[0] ? out : "-";
@@ -175,9 +167,9 @@ int cmd_history(struct cps_app *app, const struct cps_command *cmd, int argc,
 		printf("%-12s %-20s ",
 		       newest ? id_text(&image->id, HAS("no-trunc"), id) : "<missing>",
 		       day(h->created));
-		print_escaped(h->created_by, HAS("no-trunc") ? 0 : 45);
+		cps_print_escaped(h->created_by, HAS("no-trunc") ? 0 : 45);
 		printf("  %s  ", size_text(bytes, size));
-		print_escaped(h->comment, 0);
+		cps_print_escaped(h->comment, 0);
 		putchar('\n');
 	}
 	return CPS_EXIT_OK;
@@ -236,7 +228,10 @@ int cmd_inspect(struct cps_app *app, const struct cps_command *cmd, int argc,
 		else
 			json_array_append_new(all, inspect(app, image));
 	}
-	json_dumpf(all, stdout, JSON_INDENT(4));
+	/* JSON escapes control bytes, but not the C1 controls that some terminals obey.
+	 */
+	json_dumpf(all, stdout,
+		   JSON_INDENT(4) | (isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0));
 	putchar('\n');
 	json_decref(all);
 	return status;
@@ -247,9 +242,12 @@ int cmd_inspect(struct cps_app *app, const struct cps_command *cmd, int argc,
 int cmd_tag(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
 {
 	cps_auto(cps_image_free) struct cps_image *image = NULL;
+	cps_auto(cps_fd) int lock = -1;
 
 	PARSE(args);
-	if (open_image(app, args.args[0], &image) < 0 ||
+	/* From the look at the image to its new name gc must not come between. */
+	lock = cps_store_lock(app->store, false, &app->err);
+	if (lock < 0 || open_image(app, args.args[0], &image) < 0 ||
 	    cps_image_tag(app->store, &image->manifest_digest, image->manifest.len,
 			  image->media_type[0] ? image->media_type : CPS_MEDIA_MANIFEST,
 			  args.args[1], NULL, &app->err) < 0)
@@ -281,24 +279,31 @@ static int remove_by_id(struct cps_app *app, const char *name, bool force)
 	return cps_image_forget(app->store, &image->manifest_digest, &app->err);
 }
 
+static int remove_one(struct cps_app *app, const char *name, bool force)
+{
+	struct cps_ref ref;
+	int rc = -ENOENT;
+
+	if (cps_ref_parse(name, &ref, NULL) == 0 && !ref.has_digest)
+		rc = cps_image_untag(app->store, name, &app->err);
+	if (rc == -ENOENT)
+		return remove_by_id(app, name, force);
+	if (rc == 0)
+		printf("Untagged: %s\n", name);
+	return rc;
+}
+
 int cmd_rmi(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
 {
 	int status = CPS_EXIT_OK;
 
 	PARSE(args);
-	for (int i = 0; i < args.count; i++) {
-		struct cps_ref ref;
-
-		if (cps_ref_parse(args.args[i], &ref, NULL) == 0 && !ref.has_digest &&
-		    cps_image_untag(app->store, args.args[i], &app->err) == 0) {
-			printf("Untagged: %s\n", args.args[i]);
-			continue;
-		}
-		if (remove_by_id(app, args.args[i], HAS("force")) < 0) {
+	for (int i = 0; i < args.count; i++)
+		if (remove_one(app, args.args[i], HAS("force")) < 0) {
+			cps_err_wrap(&app->err, 0, "rmi");
 			cps_complain(app->err.msg);
 			status = CPS_EXIT_FAILED;
 		}
-	}
 	app->err.msg[0] = '\0';
 	return status;
 }
@@ -383,34 +388,23 @@ static int save_choice(const char *text, const char *const *names, int count)
 	return -1;
 }
 
-/* A file is written aside and renamed: a failed save leaves no half of one. */
 static int save_to(struct cps_app *app, const char *path, const struct cps_args *args,
 		   int format, int compress)
 {
 	const char *const *names = (const char *const *)args->args;
-	struct cps_buf aside = CPS_BUF_INIT(0);
-	int fd, rc;
+	cps_auto(cps_outfile) struct cps_outfile out = CPS_OUTFILE_INIT;
+	int rc;
 
 	if (!path)
 		return cps_save(app->store, STDOUT_FILENO, names, (size_t)args->count,
 				format, compress, NULL, &app->err);
-	cps_buf_printf(&aside, "%s.XXXXXX", path);
-	fd = mkostemp((char *)aside.data, O_CLOEXEC);
-	rc = fd < 0 ? -errno : 0;
-	if (rc < 0) {
-		cps_buf_release(&aside);
-		return cps_err_sys(&app->err, rc, "'%s'", path);
-	}
-	rc = cps_save(app->store, fd, names, (size_t)args->count, format, compress,
-		      NULL, &app->err);
-	fchmod(fd, 0644);
-	if (rc == 0 && (fsync(fd) < 0 || rename(cps_buf_cstr(&aside), path) < 0))
-		rc = cps_err_sys(&app->err, -errno, "'%s'", path);
+	rc = cps_outfile_open(path, &out, &app->err);
 	if (rc < 0)
-		unlink(cps_buf_cstr(&aside));
-	close(fd);
-	cps_buf_release(&aside);
-	return rc;
+		return rc;
+	rc = cps_save(app->store, out.fd, names, (size_t)args->count, format, compress,
+		      NULL, &app->err);
+	return rc < 0 ? cps_err_wrap(&app->err, rc, "'%s'", path)
+		      : cps_outfile_commit(&out, &app->err);
 }
 
 int cmd_save(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)

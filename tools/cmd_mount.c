@@ -148,6 +148,7 @@ int cmd_mount(struct cps_app *app, const struct cps_command *cmd, int argc, char
 				     &opts, &app->err);
 	if (rc < 0)
 		return CPS_EXIT_FAILED;
+	what.root.cache_bytes = (size_t)opts.cache_mb << 20;
 	/* The driver leaves this folder behind. */
 	dir = realpath(args.args[1], NULL);
 	if (!dir) {
@@ -217,7 +218,12 @@ static int each_mount(mount_fn fn, void *ctx)
 
 static int print_mount(void *ctx, const char *source, const char *dir)
 {
-	printf("%-32s %s\n", source, dir);
+	int width = (int)strlen(source);
+
+	cps_print_escaped(source, 0);
+	printf("%*s", width < 32 ? 33 - width : 1, "");
+	cps_print_escaped(dir, 0);
+	putchar('\n');
 	return 0;
 }
 

@@ -58,7 +58,11 @@ static void say_found(void *ctx, enum cps_fsck_kind kind, const char *what,
 		[CPS_FSCK_STRAY] = "stray",
 	};
 
-	printf("%s: %s: %s%s\n", kinds[kind], what, why, repaired ? " (removed)" : "");
+	printf("%s: ", kinds[kind]);
+	cps_print_escaped(what, 0);
+	printf(": ");
+	cps_print_escaped(why, 0);
+	puts(repaired ? " (removed)" : "");
 }
 
 int cmd_fsck(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)

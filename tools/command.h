@@ -71,6 +71,9 @@ const char *cps_nearest(const char *word, const char *(*get)(const void *ctx, si
 
 /** Print to stderr: "capas: <message>", control bytes escaped. */
 void cps_complain(const char *text);
+/** To standard output, with what would steer a terminal escaped; at most `limit`
+ *  columns or so, 0 for all of it. */
+void cps_print_escaped(const char *text, size_t limit);
 
 /** Run functions of the table. */
 #define CPS_RUN(name)                                                                  \
