@@ -14,6 +14,8 @@ struct check {
 	struct cps_store *store;
 	struct cps_reach reach;
 	bool repair;
+	const struct cps_progress *progress;
+	uint64_t hashed, total; /* bytes of blobs */
 	cps_fsck_fn found;
 	void *ctx;
 	enum cps_derived kind; /* of the folder that is being walked */
@@ -49,6 +51,8 @@ static int hash_blob(struct check *c, const struct cps_digest *want,
 	while ((n = cps_blob_pread(&blob, buf, 1 << 20, off)) > 0) {
 		cps_hash_update(hash, buf, (size_t)n);
 		off += (uint64_t)n;
+		c->hashed += (uint64_t)n;
+		cps_progress_tell(c->progress, "blobs", c->hashed, c->total);
 	}
 	if (n < 0)
 		return cps_err_sys(why, (int)n, "cannot be read");
@@ -56,6 +60,15 @@ static int hash_blob(struct check *c, const struct cps_digest *want,
 	if (cps_digest_equal(&got, want))
 		return 0;
 	return cps_err_set(why, -EBADMSG, "its bytes are not what its name says");
+}
+
+static int add_size(void *ctx, int dirfd, const char *name, const struct cps_digest *id,
+		    const struct stat *st)
+{
+	struct check *c = ctx;
+
+	c->total += id && S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
+	return 0;
 }
 
 static int check_blob(void *ctx, int dirfd, const char *name,
@@ -219,7 +232,10 @@ static int run_checks(struct check *c)
 		report(c, CPS_FSCK_DOCUMENT, "index.json", c->err->msg, false);
 		return 0;
 	}
-	rc = cps_folder_each(cps_store_blobs_fd(c->store), check_blob, c, c->err);
+	rc = cps_folder_each(cps_store_blobs_fd(c->store), add_size, c, c->err);
+	if (rc == 0)
+		rc = cps_folder_each(cps_store_blobs_fd(c->store), check_blob, c,
+				     c->err);
 	if (rc == 0)
 		check_reached(c);
 	for (int kind = CPS_INDEX; rc == 0 && kind <= CPS_SPAN; kind++) {
@@ -230,13 +246,14 @@ static int run_checks(struct check *c)
 	return rc;
 }
 
-int cps_fsck(struct cps_store *store, bool repair, cps_fsck_fn found, void *ctx,
-	     struct cps_err *err)
+int cps_fsck(struct cps_store *store, bool repair, const struct cps_progress *progress,
+	     cps_fsck_fn found, void *ctx, struct cps_err *err)
 {
 	/* Shared: nothing must vanish while it is looked at. */
 	cps_auto(cps_fd) int lock = cps_store_lock(store, false, err);
 	struct check c = {.store = store,
 			  .repair = repair,
+			  .progress = progress,
 			  .found = found,
 			  .ctx = ctx,
 			  .err = err};

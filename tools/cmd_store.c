@@ -62,8 +62,8 @@ static void say_found(void *ctx, enum cps_fsck_kind kind, const char *what,
 int cmd_fsck(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
 {
 	PARSE(args);
-	rc = cps_fsck(app->store, cps_args_get(cmd, &args, "repair") != NULL, say_found,
-		      NULL, &app->err);
+	rc = cps_fsck(app->store, cps_args_get(cmd, &args, "repair") != NULL, NULL,
+		      say_found, NULL, &app->err);
 	if (rc < 0)
 		return CPS_EXIT_FAILED;
 	if (rc == 0)

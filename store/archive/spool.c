@@ -3,6 +3,9 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <string.h>
+
+#include "store/libraries.h"
 
 #define CHUNK_BYTES (256u << 10)
 
@@ -93,4 +96,11 @@ int cps_spool(struct cps_store *store, cps_read_fn read, void *ctx,
 	if (rc < 0)
 		return rc;
 	return cps_blob_peek(w, out, err);
+}
+
+const char *cps_libarchive_version(void)
+{
+	const char *text = archive_version_string(), *blank = strchr(text, ' ');
+
+	return blank ? blank + 1 : text; /* "libarchive 3.6.2" */
 }
