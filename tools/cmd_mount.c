@@ -8,6 +8,9 @@
 #include "fs/daemon.h"
 #include "fs/mount.h"
 #include "tools/command.h"
+#include "tools/document.h"
+#include "tools/progress.h"
+#include "tools/table.h"
 
 #define WORKERS 1 /* threads that decode ahead */
 
@@ -65,8 +68,14 @@ static int serve(struct cps_app *app, struct cps_daemon *daemon, const char *sou
 {
 	cps_auto(cps_root_close) struct cps_root *root = NULL;
 	cps_auto(cps_mount_close) struct cps_mount *mount = NULL;
-	int rc = open_root(app, source, root_opts, &root);
+	struct cps_root_opts opts = *root_opts;
+	struct cps_meter meter;
+	int rc;
 
+	/* A first mount reads every layer once. */
+	opts.progress = cps_meter_begin(&meter, app, "mount", false);
+	rc = open_root(app, source, &opts, &root);
+	cps_meter_end(&meter);
 	if (rc == 0)
 		rc = cps_mount_open(root, mount_opts, &mount, &app->err);
 	cps_daemonize_ready(daemon, rc, &app->err);
@@ -165,21 +174,42 @@ static int each_mount(mount_fn fn, void *ctx)
 
 static int print_mount(void *ctx, const char *source, const char *dir)
 {
-	printf("%-32s %s\n", source, dir);
+	cps_table_add(ctx, source);
+	cps_table_add(ctx, dir);
+	return 0;
+}
+
+static int print_mount_json(void *ctx, const char *source, const char *dir)
+{
+	struct json_t *doc = cps_doc_new_object();
+
+	cps_doc_put_text(doc, "Source", source);
+	cps_doc_put_text(doc, "Destination", dir);
+	cps_doc_list_add(ctx, doc);
 	return 0;
 }
 
 int cmd_mounts(struct cps_app *app, const struct cps_command *cmd, int argc,
 	       char **argv)
 {
+	cps_auto(cps_table) struct cps_table table = CPS_TABLE_INIT(2u);
+	struct cps_doc_list list = {.out = stdout};
 	struct cps_args args;
 	int rc = cps_args_parse(cmd, argc, argv, &args);
 
 	if (rc)
 		return rc < 0 ? CPS_EXIT_OK : rc;
-	printf("%-32s %s\n", "SOURCE", "DIR");
-	each_mount(print_mount, NULL);
-	return CPS_EXIT_OK;
+	if (CPS_HAS("json")) {
+		each_mount(print_mount_json, &list);
+		rc = cps_doc_list_end(&list);
+	} else {
+		print_mount(&table, "SOURCE", "DIR");
+		each_mount(print_mount, &table);
+		rc = cps_table_print(&table);
+	}
+	if (rc < 0)
+		cps_err_sys(&app->err, rc, "the list");
+	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
 
 static int is_dir(void *ctx, const char *source, const char *dir)
