@@ -118,6 +118,7 @@ CPS_RUN(cmd_mounts);
 CPS_RUN(cmd_ls);
 CPS_RUN(cmd_cat);
 CPS_RUN(cmd_find);
+CPS_RUN(cmd_cp);
 CPS_RUN(cmd_gc);
 CPS_RUN(cmd_df);
 CPS_RUN(cmd_fsck);

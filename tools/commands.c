@@ -41,6 +41,32 @@ const struct cps_command cps_commands[] = {
 			},
 	},
 	{
+		.name = "cp",
+		.run = cmd_cp,
+		.min_args = 2,
+		.max_args = 2,
+		.args = "SOURCE:PATH DST|-",
+		.summary = "copy files out of an image",
+		.options =
+			{
+				SWITCH("archive", 'a',
+				       "keep owners, devices and xattrs"),
+				SWITCH("follow-link", 'L',
+				       "follow PATH when it is a link"),
+				LAYER,
+				UPTO,
+			},
+		.more = "As docker cp has it: a file goes into DST when that is a "
+			"folder, else it becomes DST. A folder goes into DST when that "
+			"exists, else it becomes DST; with /. behind PATH its content "
+			"goes into DST. With - a tar archive goes to the standard "
+			"output.\n"
+			"Modes, times, symbolic and hard links and holes are kept. "
+			"Without -a the files are the caller's own, set-id bits are "
+			"dropped and devices are left out. No link of the image is "
+			"followed on the host, and no link below DST.",
+	},
+	{
 		.name = "df",
 		.run = cmd_df,
 		.args = "",
