@@ -14,6 +14,8 @@ struct check {
 	struct cps_store *store;
 	struct cps_reach reach;
 	bool repair;
+	const struct cps_progress *progress;
+	uint64_t hashed, total; /* bytes of blobs */
 	cps_fsck_fn found;
 	void *ctx;
 	enum cps_derived kind; /* of the folder that is being walked */
@@ -36,7 +38,20 @@ static int verify_blob(struct check *c, const struct cps_digest *digest,
 	cps_auto(cps_blob) struct cps_blob blob = CPS_BLOB_INIT;
 	int rc = cps_blob_open(c->store, digest, &blob, why);
 
-	return rc < 0 ? rc : cps_blob_verify(&blob, digest, why);
+	if (rc == 0)
+		rc = cps_blob_verify(&blob, digest, why);
+	c->hashed += blob.size;
+	cps_progress_tell(c->progress, "blobs", c->hashed, c->total);
+	return rc;
+}
+
+static int add_size(void *ctx, int dirfd, const char *name, const struct cps_digest *id,
+		    const struct stat *st)
+{
+	struct check *c = ctx;
+
+	c->total += id && S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
+	return 0;
 }
 
 static int check_blob(void *ctx, int dirfd, const char *name,
@@ -216,7 +231,10 @@ static int run_checks(struct check *c)
 		report(c, CPS_FSCK_DOCUMENT, "index.json", c->err->msg, false);
 		return 0;
 	}
-	rc = cps_folder_each(cps_store_blobs_fd(c->store), check_blob, c, c->err);
+	rc = cps_folder_each(cps_store_blobs_fd(c->store), add_size, c, c->err);
+	if (rc == 0)
+		rc = cps_folder_each(cps_store_blobs_fd(c->store), check_blob, c,
+				     c->err);
 	if (rc == 0)
 		check_reached(c);
 	if (rc == 0)
@@ -229,13 +247,14 @@ static int run_checks(struct check *c)
 	return rc;
 }
 
-int cps_fsck(struct cps_store *store, bool repair, cps_fsck_fn found, void *ctx,
-	     struct cps_err *err)
+int cps_fsck(struct cps_store *store, bool repair, const struct cps_progress *progress,
+	     cps_fsck_fn found, void *ctx, struct cps_err *err)
 {
 	/* Shared: nothing must vanish while it is looked at. */
 	cps_auto(cps_fd) int lock = cps_store_lock(store, false, err);
 	struct check c = {.store = store,
 			  .repair = repair,
+			  .progress = progress,
 			  .found = found,
 			  .ctx = ctx,
 			  .err = err};

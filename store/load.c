@@ -22,14 +22,12 @@ struct member_reader {
 static ssize_t read_member(void *ctx, void *buf, size_t len, struct cps_err *err)
 {
 	struct member_reader *r = ctx;
-	const struct cps_progress *progress = r->loading->progress;
 	ssize_t n = cps_blob_pread(r->blob, buf, len, r->off);
 
 	if (n < 0)
 		return cps_err_sys(err, (int)n, "read");
 	r->off += (uint64_t)n;
-	if (progress && progress->fn)
-		progress->fn(progress->ctx, r->what, r->off, r->blob->size);
+	cps_progress_tell(r->loading->progress, r->what, r->off, r->blob->size);
 	return n;
 }
 

@@ -15,6 +15,7 @@ struct opening {
 	struct cps_store *store;
 	struct cps_root *root;
 	unsigned int first, count; /* layers that the view needs */
+	const struct cps_progress *progress;
 	struct cps_err *err;
 };
 
@@ -22,6 +23,8 @@ struct opening {
 
 struct blob_reader {
 	const struct cps_blob *blob;
+	const struct cps_progress *progress;
+	char what[56];
 	uint64_t off;
 };
 
@@ -33,6 +36,7 @@ static ssize_t read_blob(void *ctx, void *buf, size_t len, struct cps_err *err)
 	if (n < 0)
 		return cps_err_sys(err, (int)n, "read the blob");
 	r->off += (uint64_t)n;
+	cps_progress_tell(r->progress, r->what, r->off, r->blob->size);
 	return n;
 }
 
@@ -40,7 +44,7 @@ static ssize_t read_blob(void *ctx, void *buf, size_t len, struct cps_err *err)
  * between, so `lock` gets a shared lock of the store for the caller to hold. */
 static int ingest(struct opening *o, struct cps_image_layer *layer, int *lock)
 {
-	struct blob_reader reader = {.blob = &layer->blob};
+	struct blob_reader reader = {.blob = &layer->blob, .progress = o->progress};
 	struct cps_ingest job = {
 		.read = read_blob,
 		.ctx = &reader,
@@ -52,6 +56,8 @@ static int ingest(struct opening *o, struct cps_image_layer *layer, int *lock)
 	*lock = cps_store_lock(o->store, false, o->err);
 	if (*lock < 0)
 		return *lock;
+	snprintf(reader.what, sizeof(reader.what), "layer %td/%zu",
+		 layer - o->root->image->layers + 1, o->root->image->layer_count);
 	rc = cps_layer_ingest(o->store, &job, o->err);
 	if (rc < 0)
 		return rc;
@@ -404,7 +410,12 @@ int cps_root_open(struct cps_store *store, struct cps_image *image,
 		  struct cps_err *err)
 {
 	cps_auto(cps_root_close) struct cps_root *root = calloc(1, sizeof(*root));
-	struct opening o = {.store = store, .root = root, .err = err};
+	struct opening o = {
+		.store = store,
+		.root = root,
+		.progress = &opts->progress,
+		.err = err,
+	};
 	int rc;
 
 	if (!root) {

@@ -1,9 +1,11 @@
 #include "store/archive/spool.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/statvfs.h>
 
 #include "store/archive/libarchive.h"
+#include "store/libraries.h"
 
 #define CHUNK_BYTES (256u << 10)
 #define FREE_SHARE  20u /* one part in so many of the free space is left to others */
@@ -125,4 +127,16 @@ int cps_spool(struct cps_store *store, cps_read_fn read, void *ctx,
 	}
 	lib->read_free(a);
 	return rc < 0 ? rc : cps_blob_peek(w, out, err);
+}
+
+const char *cps_libarchive_version(void)
+{
+	const struct cps_libarchive *lib = NULL;
+	const char *text, *blank;
+
+	if (cps_libarchive_get(&lib, NULL) < 0)
+		return "not installed";
+	text = lib->version_string();
+	blank = strchr(text, ' ');
+	return blank ? blank + 1 : text; /* "libarchive 3.6.2" */
 }

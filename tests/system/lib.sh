@@ -9,7 +9,7 @@ mkdir -p "$MNT"
 cleanup() {
 	local dir
 	# Deepest first; only what this test mounted.
-	awk -v t="$TMP" '$5 == t || index($5, t "/") == 1 {print $5}' /proc/self/mountinfo | sort -r |
+	awk -v t="${TMP:?}" '$5 == t || index($5, t "/") == 1 {print $5}' /proc/self/mountinfo | sort -r |
 		while read -r dir; do umount -l "$dir"; done
 	cd /
 	rm -rf "${TMP:?}"
