@@ -12,6 +12,7 @@
 #define QUEUE_MAX 8u
 /* Buffers come in multiples of this, so that a span can take over another's. */
 #define BUFFER_STEP (256u << 10)
+#define ORDER_SLACK (64u << 10) /* bytes left out by a reader that reads in order */
 
 /** One span of one layer. Lives while it is in the table or somebody uses it. */
 struct span {
@@ -53,8 +54,9 @@ struct cps_content {
 	struct cps_cache *cache;
 	struct cps_blob blob;
 	struct cps_seek *seek;
-	atomic_uint last;    /* span read last */
-	unsigned int active; /* workers inside; under cache lock */
+	_Atomic uint64_t expected; /* where a reader in order goes on */
+	atomic_uint last;          /* span read last */
+	unsigned int active;       /* workers inside; under cache lock */
 };
 
 /* ---- the table, all under the cache lock ---- */
@@ -323,16 +325,21 @@ static void *worker(void *ctx)
 	return NULL;
 }
 
+/* Does this read go on where the one before ended, but for the headers and small files
+ * between? The second attempt of a read that could not be answered at once does. */
+static bool in_order(struct cps_content *c, uint64_t off, size_t len)
+{
+	uint64_t expected = atomic_exchange(&c->expected, off + len);
+
+	return off <= expected + ORDER_SLACK && off + len + ORDER_SLACK >= expected;
+}
+
 /* Reads in order: finish this span and begin the next before they are asked for. */
 static void look_ahead(struct cps_content *c, const struct span *s)
 {
-	uint32_t last = atomic_exchange(&c->last, s->index);
-
-	if (last != s->index && last + 1 != s->index)
-		return;
 	if (atomic_load_explicit(&s->ready, memory_order_relaxed) < s->len)
 		enqueue(c, s->index);
-	if (last != s->index)
+	if (atomic_exchange(&c->last, s->index) != s->index)
 		enqueue(c, s->index + 1);
 }
 
@@ -390,7 +397,7 @@ int cps_content_open(struct cps_cache *cache, struct cps_blob *blob,
 	c->cache = cache;
 	c->blob = *blob;
 	c->seek = seek;
-	atomic_store(&c->last, UINT32_MAX - 1);
+	atomic_store(&c->last, UINT32_MAX);
 	blob->fd = -1;
 	*out = c;
 	return 0;
@@ -461,7 +468,7 @@ static ssize_t read_plain(struct cps_content *c, void *buf, size_t len, uint64_t
 }
 
 static ssize_t read_span(struct cps_content *c, void *buf, size_t len, uint64_t off,
-			 unsigned int flags)
+			 unsigned int flags, bool ahead)
 {
 	uint32_t index = cps_seek_find(c->seek, off);
 	struct span *s = take(c, index);
@@ -481,7 +488,8 @@ static ssize_t read_span(struct cps_content *c, void *buf, size_t len, uint64_t 
 		rc = decode(s, (uint32_t)(off - start + len));
 	if (rc == 0) {
 		memcpy(buf, s->data + (off - start), len);
-		look_ahead(c, s);
+		if (ahead)
+			look_ahead(c, s);
 	}
 	give_back(s);
 	return rc < 0 ? rc : (ssize_t)len;
@@ -492,6 +500,7 @@ ssize_t cps_content_pread(struct cps_content *c, void *buf, size_t len, uint64_t
 {
 	size_t done = 0;
 	uint64_t size;
+	bool ahead;
 
 	if (!c->seek)
 		return read_plain(c, buf, len, off, flags);
@@ -500,9 +509,10 @@ ssize_t cps_content_pread(struct cps_content *c, void *buf, size_t len, uint64_t
 		return 0;
 	if (len > size - off)
 		len = size - off;
+	ahead = in_order(c, off, len);
 	while (done < len) {
 		ssize_t n = read_span(c, (uint8_t *)buf + done, len - done, off + done,
-				      flags);
+				      flags, ahead);
 
 		if (n < 0)
 			return n;

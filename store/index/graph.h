@@ -69,6 +69,8 @@ struct cps_graph {
 
 int cps_graph_init(struct cps_graph *g);
 void cps_graph_release(struct cps_graph *g);
+/** Make room for so many more, at once. 0 or -ENOMEM. */
+int cps_graph_reserve(struct cps_graph *g, size_t inodes, size_t dents);
 
 /** A fresh inode, all zero but for layer. Its number or -ENOMEM. */
 int64_t cps_graph_inode(struct cps_graph *g, uint16_t layer);
