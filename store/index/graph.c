@@ -15,7 +15,7 @@ int cps_graph_init(struct cps_graph *g)
 {
 	int64_t inode;
 
-	*g = (struct cps_graph){0};
+	*g = (struct cps_graph){.seed = cps_hash_seed()};
 	g->names = cps_intern_new(&g->strings);
 	g->sets = cps_intern_new(&g->xattrs);
 	g->buckets = malloc(BUCKETS_MIN * sizeof(*g->buckets));
@@ -73,7 +73,8 @@ int64_t cps_graph_xattr_set(struct cps_graph *g, const void *set, size_t len)
 static size_t bucket_of(const struct cps_graph *g, uint32_t parent, const char *name,
 			size_t len)
 {
-	return XXH3_64bits_withSeed(name, len, parent) & (g->bucket_count - 1);
+	return XXH3_64bits_withSeed(name, len, g->seed + parent) &
+	       (g->bucket_count - 1);
 }
 
 /* `count` is a power of two. */

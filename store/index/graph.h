@@ -59,6 +59,7 @@ struct cps_graph {
 	size_t dent_count, dent_cap;
 	uint32_t *buckets; /* dents by (parent, name) */
 	size_t bucket_count;
+	uint64_t seed; /* of the buckets' hash */
 	struct cps_extent *extents;
 	size_t extent_count, extent_cap;
 	struct cps_ghidden *hidden;
