@@ -71,6 +71,16 @@ static int read_header(struct cps_toplog *log, struct cps_err *err)
 	return 0;
 }
 
+/* Compaction puts another file under the name; a lock on the old one is worth nothing. */
+static bool still_named(int fd, int dirfd, const char *name)
+{
+	struct stat mine, named;
+
+	return fstat(fd, &mine) == 0 &&
+	       fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       mine.st_ino == named.st_ino && mine.st_dev == named.st_dev;
+}
+
 static int open_locked(int dirfd, const char *name, bool write, struct cps_err *err)
 {
 	int flags = (write ? O_RDWR | O_CREAT : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC;
@@ -78,11 +88,15 @@ static int open_locked(int dirfd, const char *name, bool write, struct cps_err *
 
 	if (fd < 0)
 		return cps_err_sys(err, -errno, "open the log");
-	if (!write || flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (!write)
 		return CPS_TAKE_FD(fd);
-	return errno == EWOULDBLOCK
-		       ? cps_err_set(err, -EBUSY, "it is mounted read-write already")
-		       : cps_err_sys(err, -errno, "lock the log");
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return cps_err_sys(err, -errno, "lock the log");
+	} else if (still_named(fd, dirfd, name)) {
+		return CPS_TAKE_FD(fd);
+	}
+	return cps_err_set(err, -EBUSY, "it is mounted read-write already");
 }
 
 int cps_toplog_open(int dirfd, const char *name, const struct cps_digest *chain,
