@@ -57,8 +57,8 @@ static int check_free(struct cps_top *top, uint64_t dir, const struct cps_bytes 
 }
 
 /* The name means `ino` (0: nothing) from now on. */
-static int point(struct cps_top *top, struct cps_node *dir, const struct cps_bytes *name,
-		 uint64_t ino, uint32_t mode)
+static int point(struct cps_top *top, struct cps_node *dir,
+		 const struct cps_bytes *name, uint64_t ino, uint32_t mode)
 {
 	const struct cps_dent *d = cps_dents_find(&dir->dents, name->data, name->len);
 	bool covers = d && d->covers;
@@ -245,7 +245,8 @@ static int find_ends(struct cps_top *top, const struct cps_change *c, struct end
 		rc = cps_top_brief(top, out->from, &out->from_brief);
 	if (rc < 0)
 		return rc;
-	rc = cps_top_child(top, c->dir2, c->name2.data, c->name2.len, &out->to, &covers);
+	rc = cps_top_child(top, c->dir2, c->name2.data, c->name2.len, &out->to,
+			   &covers);
 	if (rc == -ENOENT) {
 		out->to = 0;
 		return 0;

@@ -3,7 +3,8 @@
 
 #include "fs/top/internal.h"
 
-/* Kinds of changes: check and apply as cps_change_check() and cps_change_apply() say. */
+/* Kinds of changes: check and apply as cps_change_check() and cps_change_apply() say.
+ */
 
 typedef int cps_change_fn(struct cps_top *top, const struct cps_change *c);
 

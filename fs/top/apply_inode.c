@@ -23,8 +23,7 @@ int cps_check_regular(struct cps_top *top, const struct cps_change *c)
 		return rc;
 	if (!S_ISREG(brief.mode))
 		return S_ISDIR(brief.mode) ? -EISDIR : -EINVAL;
-	return c->off > INT64_MAX || c->len > INT64_MAX - c->off ||
-			       c->size > INT64_MAX
+	return c->off > INT64_MAX || c->len > INT64_MAX - c->off || c->size > INT64_MAX
 		       ? -EFBIG
 		       : 0;
 }

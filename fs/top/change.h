@@ -23,7 +23,7 @@ enum cps_change_type {
 	CPS_CHANGE_OWN,       /* data/<gen> holds ino's content at off, len */
 	CPS_CHANGE_SPILL,     /* what the log holds of ino is in data/<gen> now */
 	CPS_CHANGE_ZERO,      /* ino's content at off, len is a hole */
-	CPS_CHANGE_MARK,      /* a moment called `name`; data files below gen are kept */
+	CPS_CHANGE_MARK, /* a moment called `name`; data files below gen are kept */
 	/* Written by compaction, in place of the changes that led there. */
 	CPS_CHANGE_NODE,   /* ino as it is */
 	CPS_CHANGE_DIRENT, /* dir/name is ino, or nothing (0) */

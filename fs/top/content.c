@@ -1,4 +1,5 @@
-/* Contents: what is the lower file's, what is in the log, what is in files beside it. */
+/* Contents: what is the lower file's, what is in the log, what is in files beside it.
+ */
 #include "fs/top/content.h"
 
 #include <errno.h>
@@ -116,7 +117,8 @@ static int type_error(const struct cps_node *n)
 	return S_ISREG(n->mode) ? 0 : S_ISDIR(n->mode) ? -EISDIR : -EINVAL;
 }
 
-/* Some bytes at `off`; *below tells that they were the lower file's, and all of them. */
+/* Some bytes at `off`; *below tells that they were the lower file's, and all of them.
+ */
 static ssize_t read_some(struct cps_top *top, uint64_t ino, uint8_t *buf, size_t len,
 			 uint64_t off, unsigned int flags, bool *below)
 {

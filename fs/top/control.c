@@ -39,7 +39,8 @@ struct cps_control {
 static void address(int dirfd, struct sockaddr_un *out)
 {
 	*out = (struct sockaddr_un){.sun_family = AF_UNIX};
-	snprintf(out->sun_path, sizeof(out->sun_path), "/proc/self/fd/%d/" SOCKET, dirfd);
+	snprintf(out->sun_path, sizeof(out->sun_path), "/proc/self/fd/%d/" SOCKET,
+		 dirfd);
 }
 
 static int set_patience(int fd)
@@ -54,7 +55,8 @@ static int set_patience(int fd)
 
 /* ---- the driver's side ---- */
 
-/* Have the kernel send the pages that it holds back. Not by the thread that answers it. */
+/* Have the kernel send the pages that it holds back. Not by the thread that answers it.
+ */
 static void write_back(const struct cps_control *control)
 {
 	cps_auto(cps_fd) int fd =

@@ -228,8 +228,8 @@ static int add_dirty(struct cps_files *files, const uint32_t *numbers, size_t co
 
 	for (size_t i = 0; i < CPS_ARRAY_LEN(files->slots) && rc == 0; i++)
 		for (struct cps_file *f = files->slots[i]; f && rc == 0; f = f->chain)
-			if (f->dirty && (f->first || !numbers ||
-					 among(numbers, count, f->number)))
+			if (f->dirty &&
+			    (f->first || !numbers || among(numbers, count, f->number)))
 				rc = add_fd(files, f, out, &cap);
 	return rc;
 }

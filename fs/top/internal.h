@@ -113,7 +113,8 @@ struct cps_brief {
 };
 
 int cps_top_brief(struct cps_top *top, uint64_t ino, struct cps_brief *out);
-/** As cps_top_lookup(), without "." and "..". *covers: the lower folder has the name. */
+/** As cps_top_lookup(), without "." and "..". *covers: the lower folder has the name.
+ */
 int cps_top_child(struct cps_top *top, uint64_t dir, const char *name, size_t len,
 		  uint64_t *ino, bool *covers);
 /** How many entries a folder has. */

@@ -71,7 +71,8 @@ static int read_header(struct cps_toplog *log, struct cps_err *err)
 	return 0;
 }
 
-/* Compaction puts another file under the name; a lock on the old one is worth nothing. */
+/* Compaction puts another file under the name; a lock on the old one is worth nothing.
+ */
 static bool still_named(int fd, int dirfd, const char *name)
 {
 	struct stat mine, named;

@@ -48,7 +48,8 @@ int cps_toplog_cut(struct cps_toplog *log, int dirfd, const char *keep,
 		   struct cps_err *err);
 
 /** Put a record in the page cache. `reserve`: a change that frees space may use what is
- *  set aside, others leave it. 0 with bulk_pos set; -ENOSPC, -EIO: nothing was added. */
+ *  set aside, others leave it. 0 with bulk_pos set; -ENOSPC, -EIO: nothing was added.
+ */
 int cps_toplog_append(struct cps_toplog *log, struct cps_change *change, bool reserve);
 const struct cps_digest *cps_toplog_chain(const struct cps_toplog *log); /* borrowed */
 uint64_t cps_toplog_end(const struct cps_toplog *log);                   /* bytes */

@@ -19,7 +19,8 @@ static void fill_stat(struct cps_top *top, const struct cps_node *n, struct stat
 		.st_nlink = n->nlink,
 		.st_uid = n->uid,
 		.st_gid = n->gid,
-		.st_rdev = makedev((unsigned int)(n->rdev >> 32), (unsigned int)n->rdev),
+		.st_rdev =
+			makedev((unsigned int)(n->rdev >> 32), (unsigned int)n->rdev),
 		.st_size = (off_t)n->size,
 		.st_blksize = CPS_VIEW_BLOCK,
 		.st_atim = n->atime,
@@ -151,8 +152,8 @@ static int read_lower(struct cps_top *top, const struct cps_node *n, uint64_t di
 	for (uint64_t pos = cookie - COOKIE_FIRST; pos <= UINT32_MAX; pos++) {
 		const struct cps_dent *d = NULL;
 
-		rc = cps_tree_readdir(top->root->tree, cps_lower_pos(dir), (uint32_t)pos,
-				      &lower);
+		rc = cps_tree_readdir(top->root->tree, cps_lower_pos(dir),
+				      (uint32_t)pos, &lower);
 		if (rc != 1)
 			return rc;
 		if (lower.name_len > CPS_NAME_MAX)

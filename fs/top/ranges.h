@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the top owns of a file's content: disjoint ranges sorted by offset, each with the
- * place where its bytes lie. What no range covers is the lower file's. */
+/* What the top owns of a file's content: disjoint ranges sorted by offset, each with
+ * the place where its bytes lie. What no range covers is the lower file's. */
 
 #define CPS_IN_HOLE   0u           /* nowhere: zeros */
 #define CPS_IN_LOG    1u           /* at `pos` of the log */

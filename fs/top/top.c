@@ -146,9 +146,10 @@ static int replay(struct cps_top *top, struct cps_err *err)
 		if (rc == -ENOMEM)
 			return cps_err_nomem(err);
 		if (rc < 0)
-			return cps_err_sys(err, -EBADMSG,
-					   "the log contradicts itself at byte %llu",
-					   (unsigned long long)cps_toplog_end(top->log));
+			return cps_err_sys(
+				err, -EBADMSG,
+				"the log contradicts itself at byte %llu",
+				(unsigned long long)cps_toplog_end(top->log));
 	}
 	top->replaying = false;
 	if (rc < 0)
@@ -167,9 +168,10 @@ static int mend(struct cps_top *top, struct cps_err *err)
 		return 0;
 	rc = cps_toplog_cut(top->log, top->dirfd, DAMAGED_NAME, err);
 	if (rc == 1)
-		cps_warn("the log of changes is damaged: its last %llu bytes could not "
-			 "be read and are set aside in '%s'; everything before is there",
-			 (unsigned long long)rest, DAMAGED_NAME);
+		cps_warn(
+			"the log of changes is damaged: its last %llu bytes could not "
+			"be read and are set aside in '%s'; everything before is there",
+			(unsigned long long)rest, DAMAGED_NAME);
 	return rc < 0 ? rc : 0;
 }
 

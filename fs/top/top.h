@@ -7,8 +7,8 @@
 #include "fs/view.h"
 
 /* The writable layer over a root: what a file system says, and what is done to it,
- * without any FUSE in it. Changes live in an append-only log (fs/top/log.h); a change is
- * on record before the call that made it returns. A top without a log only reads.
+ * without any FUSE in it. Changes live in an append-only log (fs/top/log.h); a change
+ * is on record before the call that made it returns. A top without a log only reads.
  *
  * An inode number names an inode for ever: that of a lower inode is its position in the
  * tree and one, also after it was changed; a new inode gets the next number from
@@ -69,8 +69,8 @@ struct cps_top_entry {
 int cps_top_readdir(struct cps_top *top, uint64_t dir, uint64_t cookie,
 		    struct cps_top_entry *out);
 int cps_top_readlink(struct cps_top *top, uint64_t ino, char *buf, size_t size);
-ssize_t cps_top_xattr_get(struct cps_top *top, uint64_t ino, const char *name, void *buf,
-			  size_t size);
+ssize_t cps_top_xattr_get(struct cps_top *top, uint64_t ino, const char *name,
+			  void *buf, size_t size);
 ssize_t cps_top_xattr_list(struct cps_top *top, uint64_t ino, char *buf, size_t size);
 int cps_top_seek(struct cps_top *top, uint64_t ino, uint64_t off, int whence,
 		 uint64_t *out);

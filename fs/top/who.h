@@ -20,7 +20,7 @@ struct cps_whos {
 		uint32_t index;
 		int64_t checked_ns;
 		uint64_t name_hash; /* of comm and exe */
-	} recent[CPS_WHO_RECENT]; /* by pid modulo */
+	} recent[CPS_WHO_RECENT];   /* by pid modulo */
 };
 
 /** What /proc says of a process. */

@@ -113,9 +113,9 @@ static int take_chunks_over(struct cps_top *top, const struct cps_node *n, int f
 
 	if (end < n->size)
 		end = cps_least(wide, n->size);
-	rc = start < n->size ? copy_content(top, n, start,
-					    cps_least(end, n->size) - start, fd)
-			     : 0;
+	rc = start < n->size
+		     ? copy_content(top, n, start, cps_least(end, n->size) - start, fd)
+		     : 0;
 	if (rc < 0 || start >= n->size)
 		return rc;
 	c->off = start;
@@ -227,7 +227,8 @@ static int allocate(struct cps_top *top, const struct cps_top_who *who,
 		rc = cps_files_get(&top->files, n->gen, false, &file);
 	if (rc < 0)
 		return rc;
-	if (fallocate(cps_file_fd(file), FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len) < 0)
+	if (fallocate(cps_file_fd(file), FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len) <
+	    0)
 		rc = errno == EOPNOTSUPP ? 0 : -errno;
 	cps_files_put(&top->files, file);
 	return rc;

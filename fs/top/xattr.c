@@ -25,8 +25,8 @@ static int find_lower(struct cps_top *top, uint64_t ino, const struct cps_bytes 
 	size_t len;
 	int rc;
 
-	for (uint32_t i = 0; (rc = cps_tree_xattr(top->root->tree, cps_lower_pos(ino), i,
-						  &xattr, &len)) == 1;
+	for (uint32_t i = 0; (rc = cps_tree_xattr(top->root->tree, cps_lower_pos(ino),
+						  i, &xattr, &len)) == 1;
 	     i++)
 		if (len == name->len && memcmp(xattr.name, name->data, len) == 0) {
 			*out = (struct cps_bytes){xattr.value, xattr.value_len};
@@ -51,8 +51,8 @@ static bool is_ours(const char *name)
 	return strcmp(name, CPS_VIEW_LAYER_XATTR) == 0;
 }
 
-ssize_t cps_top_xattr_get(struct cps_top *top, uint64_t ino, const char *name, void *buf,
-			  size_t size)
+ssize_t cps_top_xattr_get(struct cps_top *top, uint64_t ino, const char *name,
+			  void *buf, size_t size)
 {
 	struct cps_bytes value;
 	ssize_t rc;
@@ -104,9 +104,9 @@ static int list_lower(struct cps_top *top, uint64_t ino, struct names *out)
 	size_t len;
 	int rc = 0;
 
-	for (uint32_t i = 0; rc >= 0 && (rc = cps_tree_xattr(top->root->tree,
-							     cps_lower_pos(ino), i,
-							     &xattr, &len)) == 1;
+	for (uint32_t i = 0;
+	     rc >= 0 && (rc = cps_tree_xattr(top->root->tree, cps_lower_pos(ino), i,
+					     &xattr, &len)) == 1;
 	     i++)
 		if (len != strlen(CPS_VIEW_LAYER_XATTR) ||
 		    memcmp(xattr.name, CPS_VIEW_LAYER_XATTR, len) != 0)
