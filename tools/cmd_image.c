@@ -8,6 +8,7 @@
 
 #include "store/base/path.h"
 #include "store/compose.h"
+#include "store/tops.h"
 #include "store/transfer.h"
 #include "tools/command.h"
 
@@ -221,6 +222,20 @@ static json_t *inspect(struct cps_app *app, const struct cps_image *image)
 	return doc;
 }
 
+static json_t *inspect_top(const struct cps_top_info *info)
+{
+	char image[CPS_DIGEST_TEXT_LEN], manifest[CPS_DIGEST_TEXT_LEN],
+		chain[CPS_DIGEST_TEXT_LEN] = "";
+
+	if (!cps_digest_is_zero(&info->chain_id))
+		cps_digest_text(&info->chain_id, chain);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "Id", info->id,
+			 "Created", info->created, "Name", info->name, "Image",
+			 info->image, "ImageID",
+			 cps_digest_text(&info->image_id, image), "Manifest",
+			 cps_digest_text(&info->manifest, manifest), "ChainID", chain);
+}
+
 int cmd_inspect(struct cps_app *app, const struct cps_command *cmd, int argc,
 		char **argv)
 {
@@ -230,8 +245,12 @@ int cmd_inspect(struct cps_app *app, const struct cps_command *cmd, int argc,
 	PARSE(args);
 	for (int i = 0; i < args.count; i++) {
 		cps_auto(cps_image_free) struct cps_image *image = NULL;
+		cps_auto(cps_top_info) struct cps_top_info top = {0};
 
-		if (open_image(app, args.args[i], &image) < 0)
+		/* A container comes before an image of that name, as docker has it. */
+		if (cps_tops_find(app->store, args.args[i], &top, NULL) == 0)
+			json_array_append_new(all, inspect_top(&top));
+		else if (open_image(app, args.args[i], &image) < 0)
 			status = CPS_EXIT_FAILED;
 		else
 			json_array_append_new(all, inspect(app, image));
