@@ -112,7 +112,7 @@ static int apply_changes(json_t *doc, const struct cps_commit_opts *opts,
 	int rc = config ? 0 : cps_err_nomem(err);
 
 	for (size_t i = 0; i < opts->change_count && rc == 0; i++)
-		rc = cps_change_apply(config, opts->changes[i], err);
+		rc = cps_change_config(config, opts->changes[i], err);
 	return rc;
 }
 
