@@ -229,6 +229,9 @@ static int take_wh(struct finder *f, int dirfd, const char *name)
 		return fail(f, -errno);
 	if (S_ISREG(st.st_mode) && st.st_size == 0 && name[strlen(WHITEOUT)] != '\0')
 		return 0;
+	/* A device that hides a name of the kind; fuse-overlayfs leaves `.wh..opq`. */
+	if (S_ISCHR(st.st_mode) && st.st_rdev == 0)
+		return 0;
 	return cps_err_set(f->err, -EINVAL,
 			   "'/%s': a layer cannot hold names that begin with '.wh.'; "
 			   "rename or remove it",

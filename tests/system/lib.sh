@@ -27,8 +27,8 @@ fail() {
 refuses() {
 	local status=$1 text=$2 out rc
 	shift 2
-	out=$("$@" 2>&1)
-	rc=$?
+	rc=0
+	out=$("$@" 2>&1) || rc=$?
 	[ $rc = "$status" ] || fail "'$*' ended with $rc, not $status: $out"
 	case $out in
 	*"$text"*) ;;
