@@ -141,13 +141,14 @@ if command -v fuse-overlayfs >/dev/null; then
 	if fuse-overlayfs -o "$opts" "$M"; then
 		mkdir "$M/owned"
 		echo x >"$M/owned/file"
-		chown 123:456 "$M/owned/file" "$M/owned"
 		chmod 4751 "$M/owned/file"
+		seen=$(stat -c '%u:%g:%a' "$M/owned/file")
 		umount "$M"
 		getfattr -Rhd -m override_stat "$U" 2>/dev/null | grep -q override_stat || fail "no override_stat: nothing is tested"
+		[ "$(stat -c '%u:%g:%a' "$U/owned/file")" != "$seen" ] || fail "the file is as it is shown: nothing is tested"
 		"$CAPAS" commit --upperdir "$U" base xattr >/dev/null || fail "xattr: commit"
 		"$CAPAS" mount xattr "$MNT"
-		[ "$(stat -c '%u:%g:%a' "$MNT/owned/file")" = 123:456:4751 ] || fail "override_stat: $(stat -c '%u:%g:%a' "$MNT/owned/file")"
+		[ "$(stat -c '%u:%g:%a' "$MNT/owned/file")" = "$seen" ] || fail "override_stat: $seen, then $(stat -c '%u:%g:%a' "$MNT/owned/file")"
 		! getfattr -Rhd -m override_stat "$MNT" 2>/dev/null | grep -q . || fail "override_stat is in the image"
 		"$CAPAS" umount "$MNT"
 	fi
@@ -160,6 +161,10 @@ touch "$U/.wh.fifo" "$U/goes/.wh..wh..opq" "$U/stays/.wh.two" "$U/.wh..wh.plnk"
 echo new >"$U/goes/in/new"
 mknod "$U/bin" c 0 0
 python3 -c 'import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1])' "$U/null"
+echo shown >"$U/dev/owned"
+setfattr -n user.containers.override_stat -v 123:456:0104751:file "$U/dev/owned"
+touch "$U/dev/tty"
+setfattr -n user.fuseoverlayfs.override_stat -v 0:5:0620:char-5-1 "$U/dev/tty"
 mkdir "$TMP/outside"
 echo secret >"$TMP/outside/greeting"
 ln -s "$TMP/outside" "$U/etc" # never followed
@@ -170,6 +175,8 @@ for gone in fifo goes/three stays/two bin null; do
 	[ ! -e "$MNT/$gone" ] && [ ! -L "$MNT/$gone" ] || fail "hand: '$gone' is still there"
 done
 [ "$(cat "$MNT/goes/in/new")" = new ] && [ "$(cat "$MNT/stays/one")" = 1 ] || fail "hand: too much is gone"
+[ "$(stat -c '%u:%g:%a' "$MNT/dev/owned")" = 123:456:4751 ] || fail "hand: an owner in an attribute"
+[ "$(stat -c '%u:%g:%a:%F:%t:%T' "$MNT/dev/tty")" = '0:5:620:character special file:5:1' ] || fail "hand: a device in an attribute"
 [ "$(readlink "$MNT/etc")" = "$TMP/outside" ] || fail "hand: a link was followed"
 "$CAPAS" umount "$MNT"
 echo text >"$U/.wh.kept"
