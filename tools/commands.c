@@ -41,6 +41,31 @@ const struct cps_command cps_commands[] = {
 			},
 	},
 	{
+		.name = "commit",
+		.run = cmd_commit,
+		.min_args = 1,
+		.max_args = 2,
+		.args = "CONTAINER [NAME]",
+		.summary = "make an image of what changed in a container",
+		.options =
+			{
+				OPTION("author", 'a', "TEXT",
+				       "set the author of the image"),
+				OPTION("change", 'c', "LINE",
+				       "apply a Dockerfile line, e.g. 'CMD "
+				       "[\"bash\"]'"),
+				OPTION("message", 'm', "TEXT",
+				       "set the comment in the history"),
+				OPTION("compress", 0, "C",
+				       "the new layer as gzip, zstd or none (the "
+				       "default)"),
+				OPTION("upperdir", 0, "DIR",
+				       "of an overlayfs or fuse-overlayfs mount; then "
+				       "IMAGE "
+				       "[NAME]"),
+			},
+	},
+	{
 		.name = "cp",
 		.run = cmd_cp,
 		.min_args = 2,
@@ -74,6 +99,27 @@ const struct cps_command cps_commands[] = {
 		.options =
 			{
 				JSON,
+			},
+	},
+	{
+		.name = "diff",
+		.run = cmd_diff,
+		.min_args = 1,
+		.max_args = 1,
+		.args = "CONTAINER",
+		.summary = "list what was added (A), changed (C) and deleted (D)",
+	},
+	{
+		.name = "export",
+		.run = cmd_export,
+		.min_args = 1,
+		.max_args = 1,
+		.args = "CONTAINER|SOURCE",
+		.summary = "write a root filesystem as a tar archive",
+		.options =
+			{
+				OPTION("output", 'o', "FILE",
+				       "write FILE instead of the standard output"),
 			},
 	},
 	{
@@ -196,8 +242,8 @@ const struct cps_command cps_commands[] = {
 		.run = cmd_inspect,
 		.min_args = 1,
 		.max_args = ANY,
-		.args = "IMAGE...",
-		.summary = "show images as JSON",
+		.args = "IMAGE|CONTAINER...",
+		.summary = "show images and containers as JSON",
 		.options =
 			{
 				SWITCH("json", 0, "accepted: it is always JSON"),
@@ -232,6 +278,14 @@ const struct cps_command cps_commands[] = {
 			},
 	},
 	{
+		.name = "mark",
+		.run = cmd_mark,
+		.min_args = 2,
+		.max_args = 2,
+		.args = "CONTAINER NAME",
+		.summary = "name this moment, for mount --at NAME",
+	},
+	{
 		.name = "mount",
 		.run = cmd_mount,
 		.min_args = 2,
@@ -263,6 +317,19 @@ const struct cps_command cps_commands[] = {
 		.options =
 			{
 				JSON,
+			},
+	},
+	{
+		.name = "rm",
+		.run = cmd_rm,
+		.min_args = 1,
+		.max_args = ANY,
+		.args = "CONTAINER...",
+		.summary = "remove containers and all that was written to them",
+		.options =
+			{
+				SWITCH("force", 'f',
+				       "also damaged ones; no error for missing ones"),
 			},
 	},
 	{

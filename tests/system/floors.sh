@@ -42,4 +42,11 @@ outside libcurl 'curl/' 'store/registry/'
 outside libisal 'isa-l' 'store/codec/'
 outside jansson 'jansson\.h' 'store/|tools/document\.c'
 
+# Of two functions of one name in two libraries the linker quietly takes either.
+if command -v nm >/dev/null && ls "${CAPAS%/*}"/libcapas_*.a >/dev/null 2>&1; then
+	twice=$(nm -g --defined-only "${CAPAS%/*}"/libcapas_*.a 2>/dev/null |
+		awk 'NF == 3 && $3 ~ /^cps_/ {print $3}' | sort | uniq -d)
+	[ -z "$twice" ] || complain "defined twice: $twice"
+fi
+
 exit $bad

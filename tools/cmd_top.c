@@ -1,0 +1,304 @@
+/* Containers that are tops: commit, diff, export, rm, mark. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "fs/seal/seal.h"
+#include "store/base/path.h"
+#include "store/commit.h"
+#include "store/upper.h"
+#include "tools/command.h"
+#include "tools/container.h"
+
+#define WRITE_BYTES (256u << 10)
+
+static int status_of(int rc)
+{
+	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
+}
+
+/* ---- commit ---- */
+
+/* The time that everything gets; INT64_MAX when none was asked for. */
+static int source_date(int64_t *out, struct cps_err *err)
+{
+	const char *text = getenv("SOURCE_DATE_EPOCH");
+	char *end;
+
+	*out = INT64_MAX;
+	if (!text || !*text)
+		return 0;
+	errno = 0;
+	*out = strtoll(text, &end, 10);
+	return *end || errno || *out < 0
+		       ? cps_err_set(err, -EINVAL,
+				     "SOURCE_DATE_EPOCH='%s' is no number of seconds",
+				     text)
+		       : 0;
+}
+
+static size_t changes_of(const struct cps_command *cmd, const struct cps_args *args,
+			 const char **out)
+{
+	const char *change;
+	size_t count = 0;
+	int pos = 0;
+
+	while ((change = cps_args_each(cmd, args, "change", &pos)))
+		out[count++] = change;
+	return count;
+}
+
+static int codec_of(const char *text, enum cps_codec *out)
+{
+	static const enum cps_codec codecs[] = {CPS_CODEC_NONE, CPS_CODEC_GZIP,
+						CPS_CODEC_ZSTD};
+
+	*out = CPS_CODEC_NONE;
+	for (size_t i = 0; text && i < CPS_ARRAY_LEN(codecs); i++)
+		if (strcmp(text, cps_codec_name(codecs[i])) == 0) {
+			*out = codecs[i];
+			return 0;
+		}
+	return text ? -EINVAL : 0;
+}
+
+static int commit_container(struct cps_app *app, const char *text, int64_t mtime_max_s,
+			    const struct cps_commit_opts *opts, struct cps_digest *id)
+{
+	cps_auto(cps_top_info) struct cps_top_info info = {0};
+	cps_auto(cps_opened) struct cps_opened opened = CPS_OPENED_INIT;
+	cps_auto(cps_seal_free) struct cps_seal *seal = NULL;
+	int rc = cps_tops_find(app->store, text, &info, &app->err);
+
+	if (rc == 0)
+		rc = cps_container_look(app->store, &info, &opened, &app->err);
+	if (rc == 0)
+		rc = cps_seal_plan(opened.top, CPS_SEAL_LAYER, mtime_max_s, &seal,
+				   &app->err);
+	return rc < 0 ? rc
+		      : cps_commit(app->store, opened.root->image,
+				   cps_seal_is_empty(seal) ? NULL : cps_seal_read, seal,
+				   opts, id, &app->err);
+}
+
+static int commit_upper(struct cps_app *app, const char *dir, const char *image_text,
+			int64_t mtime_max_s, const struct cps_commit_opts *opts,
+			struct cps_digest *id)
+{
+	cps_auto(cps_upper_free) struct cps_upper *upper = NULL;
+	cps_auto(cps_root_close) struct cps_root *root = NULL;
+	const struct cps_root_opts root_opts = {0};
+	struct cps_image *image = NULL;
+	cps_auto(cps_fd) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0)
+		return cps_err_sys(&app->err, -errno, "'%s'", dir);
+	rc = cps_image_open(app->store, image_text, &image, &app->err);
+	if (rc == 0)
+		rc = cps_root_open(app->store, image, &root_opts, &root, &app->err);
+	if (rc < 0)
+		return cps_err_wrap(&app->err, rc, "'%s'", image_text);
+	rc = cps_upper_plan(fd, root->tree, mtime_max_s, &upper, &app->err);
+	return rc < 0 ? cps_err_wrap(&app->err, rc, "'%s'", dir)
+		      : cps_commit(app->store, root->image,
+				   cps_upper_is_empty(upper) ? NULL : cps_upper_read,
+				   upper, opts, id, &app->err);
+}
+
+int cmd_commit(struct cps_app *app, const struct cps_command *cmd, int argc,
+	       char **argv)
+{
+	const char *changes[64], *upper;
+	char text[CPS_DIGEST_TEXT_LEN];
+	struct cps_commit_opts opts = {.changes = changes};
+	struct cps_digest id;
+	int64_t mtime_max_s;
+
+	CPS_BEGIN(args);
+	if (codec_of(cps_args_get(cmd, &args, "compress"), &opts.codec) < 0) {
+		cps_complain("commit: --compress is gzip, zstd or none");
+		return CPS_EXIT_USAGE;
+	}
+	upper = cps_args_get(cmd, &args, "upperdir");
+	opts.change_count = changes_of(cmd, &args, changes);
+	opts.author = cps_args_get(cmd, &args, "author");
+	opts.message = cps_args_get(cmd, &args, "message");
+	opts.name = args.count > 1 ? args.args[1] : NULL;
+	rc = source_date(&mtime_max_s, &app->err);
+	opts.created_s = mtime_max_s == INT64_MAX ? time(NULL) : mtime_max_s;
+	if (rc == 0 && upper)
+		rc = commit_upper(app, upper, args.args[0], mtime_max_s, &opts, &id);
+	else if (rc == 0)
+		rc = commit_container(app, args.args[0], mtime_max_s, &opts, &id);
+	if (rc == 0)
+		puts(cps_digest_text(&id, text));
+	return status_of(rc);
+}
+
+/* ---- diff ---- */
+
+static int print_change(void *ctx, char kind, const char *path)
+{
+	cps_auto(cps_buf) struct cps_buf text = CPS_BUF_INIT(0);
+
+	/* A pipe wants the bytes; a terminal must not be steered by them. */
+	if (isatty(STDOUT_FILENO) && cps_escape(&text, path, strlen(path)) == 0)
+		path = cps_buf_cstr(&text);
+	printf("%c %s\n", kind, path);
+	return 0;
+}
+
+int cmd_diff(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+{
+	cps_auto(cps_top_info) struct cps_top_info info = {0};
+	cps_auto(cps_opened) struct cps_opened opened = CPS_OPENED_INIT;
+	cps_auto(cps_seal_free) struct cps_seal *seal = NULL;
+
+	CPS_BEGIN(args);
+	rc = cps_tops_find(app->store, args.args[0], &info, &app->err);
+	if (rc == 0)
+		rc = cps_container_look(app->store, &info, &opened, &app->err);
+	if (rc == 0)
+		rc = cps_seal_plan(opened.top, CPS_SEAL_CHANGES, INT64_MAX, &seal,
+				   &app->err);
+	if (rc == 0)
+		rc = cps_seal_diff(seal, print_change, NULL, &app->err);
+	return status_of(rc);
+}
+
+/* ---- export ---- */
+
+/* Whole buffers: the stream comes in pieces of a header and more. */
+static ssize_t fill(struct cps_seal *seal, uint8_t *buf, struct cps_err *err)
+{
+	size_t have = 0;
+	ssize_t n;
+
+	while (have < WRITE_BYTES &&
+	       (n = cps_seal_read(seal, buf + have, WRITE_BYTES - have, err)) != 0) {
+		if (n < 0)
+			return n;
+		have += (size_t)n;
+	}
+	return (ssize_t)have;
+}
+
+static int write_out(struct cps_seal *seal, int fd, struct cps_err *err)
+{
+	cps_auto(cps_free) uint8_t *buf = malloc(WRITE_BYTES);
+	ssize_t n = 0;
+	int rc = buf ? 0 : cps_err_nomem(err);
+
+	while (rc == 0 && (n = fill(seal, buf, err)) > 0) {
+		rc = cps_write_full(fd, buf, (size_t)n);
+		if (rc < 0)
+			cps_err_sys(err, rc, "write the archive");
+	}
+	return n < 0 ? (int)n : rc;
+}
+
+/* A file is written aside and renamed: a failed export leaves no half of one. */
+static int write_file(struct cps_seal *seal, const char *path, struct cps_err *err)
+{
+	cps_auto(cps_buf) struct cps_buf aside = CPS_BUF_INIT(0);
+	cps_auto(cps_fd) int fd = -1;
+	mode_t mask = umask(0);
+	int rc;
+
+	umask(mask);
+	if (cps_buf_printf(&aside, "%s.XXXXXX", path) < 0)
+		return cps_err_nomem(err);
+	fd = mkostemp((char *)aside.data, O_CLOEXEC);
+	if (fd < 0)
+		return cps_err_sys(err, -errno, "'%s'", path);
+	rc = write_out(seal, fd, err);
+	if (rc == 0 && (fchmod(fd, 0666 & ~mask) < 0 || fsync(fd) < 0 ||
+			rename(cps_buf_cstr(&aside), path) < 0))
+		rc = cps_err_sys(err, -errno, "'%s'", path);
+	if (rc < 0)
+		unlink(cps_buf_cstr(&aside));
+	return rc;
+}
+
+int cmd_export(struct cps_app *app, const struct cps_command *cmd, int argc,
+	       char **argv)
+{
+	cps_auto(cps_opened) struct cps_opened opened = CPS_OPENED_INIT;
+	cps_auto(cps_seal_free) struct cps_seal *seal = NULL;
+	const char *path;
+
+	CPS_BEGIN(args);
+	path = cps_args_get(cmd, &args, "output");
+	if (!path && isatty(STDOUT_FILENO)) {
+		cps_err_set(&app->err, 0, "standard output is a terminal; use -o FILE");
+		return CPS_EXIT_FAILED;
+	}
+	rc = cps_container_or_source(app->store, args.args[0], &opened, &app->err);
+	if (rc == 0)
+		rc = cps_seal_plan(opened.top, CPS_SEAL_WHOLE, INT64_MAX, &seal,
+				   &app->err);
+	if (rc == 0)
+		rc = path ? write_file(seal, path, &app->err)
+			  : write_out(seal, STDOUT_FILENO, &app->err);
+	if (rc < 0)
+		cps_err_wrap(&app->err, rc, "'%s'", args.args[0]);
+	return status_of(rc);
+}
+
+/* ---- rm ---- */
+
+/* With `force` one that is not there is fine, and one that cannot be read goes too. */
+static int remove_one(struct cps_app *app, const char *text, bool force,
+		      struct cps_err *err)
+{
+	cps_auto(cps_top_info) struct cps_top_info info = {0};
+	int rc = cps_tops_find(app->store, text, &info, err);
+
+	if (force && rc == -ENOENT)
+		return 0;
+	if (rc == 0 || (force && rc == -EBADMSG && info.id[0]))
+		rc = cps_tops_remove(app->store, &info, err);
+	if (rc == 0)
+		puts(text);
+	return rc;
+}
+
+int cmd_rm(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+{
+	int status = CPS_EXIT_OK;
+	bool force;
+
+	CPS_BEGIN(args);
+	force = cps_args_get(cmd, &args, "force") != NULL;
+	for (int i = 0; i < args.count; i++) {
+		struct cps_err err = CPS_ERR_INIT;
+
+		if (remove_one(app, args.args[i], force, &err) == 0)
+			continue;
+		cps_err_wrap(&err, 0, "rm");
+		cps_complain(err.msg);
+		status = CPS_EXIT_FAILED;
+	}
+	return status;
+}
+
+/* ---- mark ---- */
+
+int cmd_mark(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+{
+	cps_auto(cps_top_info) struct cps_top_info info = {0};
+
+	CPS_BEGIN(args);
+	if (!args.args[1][0]) {
+		cps_complain("mark: the name is empty");
+		return CPS_EXIT_USAGE;
+	}
+	rc = cps_tops_find(app->store, args.args[0], &info, &app->err);
+	if (rc == 0)
+		rc = cps_container_mark(app->store, &info, args.args[1], &app->err);
+	return status_of(rc);
+}

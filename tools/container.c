@@ -1,0 +1,100 @@
+#include "tools/container.h"
+
+#include <errno.h>
+
+#include "fs/top/control.h"
+
+#define LOOK_TRIES 8 /* against drivers that end while we look */
+
+/* The place in the log up to which a reader may go; 0: nobody writes, all of it. */
+static int moment(int dirfd, uint64_t *upto, struct cps_err *err)
+{
+	int rc = cps_control_mark(dirfd, "", upto, err);
+
+	if (rc != -ENOTCONN)
+		return rc;
+	*upto = 0;
+	return 0;
+}
+
+/* A driver that ends rewrites its log, and the place that it told us means nothing any
+ * more. 1 when the top is open, 0 to try again, -errno. */
+static int try_look(struct cps_store *store, const struct cps_top_info *info,
+		    struct cps_opened *out, struct cps_err *err)
+{
+	const struct cps_root_opts root = {0};
+	struct cps_top_opts opts = {.read_only = true};
+	cps_auto(cps_fd) int dirfd = cps_tops_dir(store, info, err);
+	int rc = dirfd < 0 ? dirfd : moment(dirfd, &opts.upto, err);
+
+	if (rc < 0)
+		return rc;
+	rc = cps_open_top(store, info, &root, &opts, out, err);
+	if (opts.upto && !cps_control_alive(dirfd)) {
+		cps_opened_close(out, NULL);
+		return 0;
+	}
+	return rc < 0 ? rc : 1;
+}
+
+int cps_container_look(struct cps_store *store, const struct cps_top_info *info,
+		       struct cps_opened *out, struct cps_err *err)
+{
+	int rc = 0;
+
+	*out = (struct cps_opened)CPS_OPENED_INIT;
+	for (int i = 0; i < LOOK_TRIES && rc == 0; i++)
+		rc = try_look(store, info, out, err);
+	if (rc == 1)
+		return 0;
+	cps_opened_close(out, NULL);
+	return rc < 0 ? rc
+		      : cps_err_set(err, -EBUSY,
+				    "container '%s' is mounted and unmounted all the "
+				    "time",
+				    info->name);
+}
+
+int cps_container_or_source(struct cps_store *store, const char *text,
+			    struct cps_opened *out, struct cps_err *err)
+{
+	cps_auto(cps_top_info) struct cps_top_info info = {0};
+	const struct cps_root_opts opts = {0};
+	struct cps_image *image = NULL;
+	int rc = cps_tops_find(store, text, &info, err);
+
+	*out = (struct cps_opened)CPS_OPENED_INIT;
+	if (rc == 0)
+		return cps_container_look(store, &info, out, err);
+	if (rc != -ENOENT)
+		return rc;
+	rc = cps_source_open(store, text, &image, err);
+	return rc < 0 ? rc : cps_open_bare(store, image, &opts, out, err);
+}
+
+static int mark_unmounted(struct cps_store *store, const struct cps_top_info *info,
+			  const char *name, struct cps_err *err)
+{
+	const struct cps_top_who who = {
+		.pid = getpid(), .uid = getuid(), .gid = getgid()};
+	const struct cps_root_opts root = {0};
+	const struct cps_top_opts opts = {0};
+	struct cps_opened opened = CPS_OPENED_INIT;
+	uint64_t upto;
+	int rc = cps_open_top(store, info, &root, &opts, &opened, err), closed;
+
+	if (rc == 0)
+		rc = cps_top_mark(opened.top, &who, name, &upto, err);
+	closed = cps_opened_close(&opened, rc < 0 ? NULL : err);
+	return rc < 0 ? rc : closed;
+}
+
+int cps_container_mark(struct cps_store *store, const struct cps_top_info *info,
+		       const char *name, struct cps_err *err)
+{
+	cps_auto(cps_fd) int dirfd = cps_tops_dir(store, info, err);
+	uint64_t upto;
+	int rc = dirfd < 0 ? dirfd : cps_control_mark(dirfd, name, &upto, err);
+
+	return rc == -ENOTCONN ? mark_unmounted(store, info, name, err) : rc;
+}

@@ -1,0 +1,19 @@
+#ifndef CPS_TOOLS_CONTAINER_H
+#define CPS_TOOLS_CONTAINER_H
+
+#include "fs/opened.h"
+
+/** Open a top to look at it as it is now. When a driver serves it, what the kernel
+ * still holds is written back first, and what comes after this moment is not seen. */
+int cps_container_look(struct cps_store *store, const struct cps_top_info *info,
+		       struct cps_opened *out, struct cps_err *err);
+
+/** What `text` names: a container as above, else a SOURCE with nothing on top. */
+int cps_container_or_source(struct cps_store *store, const char *text,
+			    struct cps_opened *out, struct cps_err *err);
+
+/** Give this moment of a top a name, mounted or not. */
+int cps_container_mark(struct cps_store *store, const struct cps_top_info *info,
+		       const char *name, struct cps_err *err);
+
+#endif
