@@ -123,6 +123,8 @@ int cps_top_entries(struct cps_top *top, uint64_t dir, uint64_t *count);
 bool cps_top_is_ancestor(struct cps_top *top, uint64_t dir, uint64_t below);
 /** The node with all its xattrs in node->xattrs. */
 int cps_node_own_xattrs(struct cps_top *top, struct cps_node *node);
+/** Bytes that the xattrs of any inode take in a set. */
+int cps_top_xattr_bytes(struct cps_top *top, uint64_t ino, uint64_t *out);
 /** An xattr of any inode; *out is borrowed until the next change. -ENODATA. */
 int cps_top_xattr_find(struct cps_top *top, uint64_t ino, const char *name,
 		       struct cps_bytes *out);

@@ -384,7 +384,7 @@ int cps_toplog_append(struct cps_toplog *log, struct cps_change *change, bool re
 	rc = cps_change_encode(change, &log->fields);
 	if (rc < 0)
 		return rc;
-	if (change->bulk.len > RECORD_MAX)
+	if (log->fields.len > RECORD_MAX || change->bulk.len > RECORD_MAX)
 		return -EFBIG;
 	fill_header(log, change, header);
 	l = layout_of(header);
