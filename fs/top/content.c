@@ -260,11 +260,12 @@ static uint64_t file_bytes(struct cps_top *top, uint32_t number)
 static uint64_t range_bytes(struct cps_top *top, const struct cps_node *n,
 			    const struct cps_range *r)
 {
-	if (r->in == CPS_IN_HOLE)
+	/* What is left of a whole file may end beyond any. */
+	if (r->in == CPS_IN_HOLE || r->off >= n->size)
 		return 0;
 	if (r->in >= CPS_IN_FILES && r->off == 0 && r->len >= n->size)
 		return file_bytes(top, r->in);
-	return r->len;
+	return cps_least(r->len, n->size - r->off);
 }
 
 uint64_t cps_node_bytes(struct cps_top *top, const struct cps_node *n)
