@@ -164,8 +164,9 @@ static inline void dump_folder(struct dump *d, const char *path, uint64_t dir,
 		if (S_ISDIR(st.st_mode) && depth < DUMP_DEPTH_MAX)
 			dump_folder(d, sub, items[i]->ino, depth + 1);
 		free(sub);
-		free(items[i]);
 	}
+	for (size_t i = 0; i < count; i++)
+		free(items[i]);
 	free(items);
 }
 

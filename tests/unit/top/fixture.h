@@ -83,10 +83,11 @@ static inline uint64_t fx_log_bytes(struct fixture *fx)
 static inline void fx_reopen_compacted(struct fixture *fx)
 {
 	static uint8_t junk[32u << 10];
-	uint64_t ino, before;
+	uint64_t ino, before = fx_log_bytes(fx);
+	const uint64_t enough = 3 * before + (2u << 20);
 	struct stat st;
 
-	for (int i = 0; i < 80; i++) {
+	while (fx_log_bytes(fx) < enough) {
 		assert_int_equal(cps_top_make_nameless(fx->top, &fx_who, CPS_TOP_ROOT,
 						       S_IFREG | 0600, &ino),
 				 0);

@@ -10,7 +10,7 @@
  *   acl/       02775, 5:6, a default ACL
  *   big        1 MiB
  *   empty      0 bytes
- *   fat        three xattrs of 60000 bytes: more than a top's inode may have
+ *   fat        1 byte, three xattrs of 60000
  *   hole       1 MiB, data at [64 KiB, 128 KiB)
  *   link       -> a/f1
  *   many/      n00 to n59, 100 bytes each
