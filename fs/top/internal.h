@@ -53,8 +53,9 @@ struct cps_top {
 	struct cps_toplog *log; /* NULL: bare */
 	bool fixed;             /* bare: nothing changes, no lock is needed */
 	bool writable;
-	int dirfd;            /* a dup; -1: bare */
-	pthread_mutex_t lock; /* over all that follows; never held over a sync */
+	int dirfd;                 /* a dup; -1: bare */
+	pthread_mutex_t sync_lock; /* one sync at a time; taken before `lock` */
+	pthread_mutex_t lock;      /* over all that follows; never held over a sync */
 	struct cps_nodes nodes;
 	uint32_t *lower_refs; /* look-ups by tree position; untouched pages are free */
 	uint64_t next_ino;
