@@ -224,7 +224,7 @@ static const struct {
 	{"WORKDIR", change_workdir},
 };
 
-int cps_change_apply(json_t *config, const char *line, struct cps_err *err)
+int cps_change_line(json_t *config, const char *line, struct cps_err *err)
 {
 	size_t name_len;
 	const char *rest;

@@ -99,7 +99,7 @@ static int apply_changes(json_t *config, const struct cps_import_opts *opts,
 	int rc = 0;
 
 	for (size_t i = 0; i < opts->change_count && rc == 0; i++)
-		rc = cps_change_apply(config, opts->changes[i], err);
+		rc = cps_change_line(config, opts->changes[i], err);
 	return rc;
 }
 

@@ -42,4 +42,12 @@ outside libcurl 'curl/' 'store/registry/'
 outside libisal 'isa-l' 'store/codec/'
 outside jansson 'jansson\.h' 'store/|tools/document\.c'
 
+# Static libraries hide a name that two of them define: the linker takes the first.
+if command -v nm >/dev/null && [ -n "${CAPAS-}" ]; then
+	twice=$(for lib in "$(dirname "$CAPAS")"/libcapas_*.a; do
+		nm --defined-only "$lib" 2>/dev/null | awk '$2 == "T" && $3 ~ /^(cps|cmd)_/ {print $3}'
+	done | sort | uniq -d)
+	[ -z "$twice" ] || complain "two functions of one name: $twice"
+fi
+
 exit $bad
