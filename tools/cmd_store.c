@@ -103,6 +103,7 @@ int cmd_df(struct cps_app *app, const struct cps_command *cmd, int argc, char **
 		{"Images", u.images, u.image_bytes, 0},
 		{"Garbage", u.garbage, u.garbage_bytes, u.garbage_bytes},
 		{"Derived", u.derived, u.derived_bytes, 0},
+		{"Containers", u.tops, u.top_bytes, 0},
 	};
 	rc = CPS_HAS("json") ? print_usage_json(rows, CPS_ARRAY_LEN(rows))
 			     : print_usage(rows, CPS_ARRAY_LEN(rows));
