@@ -10,7 +10,10 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "store/base/buf.h"
 #include "store/base/fd.h"
+#include "store/base/mem.h"
+#include "store/base/path.h"
 
 /* What the child writes, once: at most PIPE_BUF would be atomic, but there is only one
  * writer, and the reader reads until it is complete. */
@@ -101,6 +104,15 @@ void cps_daemonize_ready(struct cps_daemon *daemon, int rc, const struct cps_err
 	daemon->ready_fd = -1;
 }
 
+/* Lines carry names out of images; they must not steer the terminal. */
+static void say(const char *text)
+{
+	cps_auto(cps_buf) struct cps_buf out = CPS_BUF_INIT(0);
+
+	if (cps_escape(&out, text, strlen(text)) == 0)
+		fprintf(stderr, "capas: %s\n", cps_buf_cstr(&out));
+}
+
 void cps_daemon_log(void *ctx, enum cps_log_level level, const char *text)
 {
 	static const int priorities[] = {
@@ -114,5 +126,5 @@ void cps_daemon_log(void *ctx, enum cps_log_level level, const char *text)
 	if (atomic_load(&daemon->detached))
 		syslog(LOG_DAEMON | priorities[level], "%s", text);
 	else if (level <= CPS_LOG_INFO)
-		fprintf(stderr, "capas: %s\n", text);
+		say(text);
 }

@@ -8,6 +8,7 @@
 #define CPS_SPIN_DEFAULT_US 50u
 #define CPS_SPIN_MAX_US     10000u
 #define CPS_THREADS_MAX     64u
+#define CPS_CACHE_MAX_MB    65536u
 
 /** An attribute of a mount's root: the driver's process ID. Not listed. */
 #define CPS_MOUNT_DRIVER_XATTR "user.capas.driver"
@@ -23,6 +24,8 @@ struct cps_mount_opts {
 	bool writeback;           /* let the kernel collect writes */
 	unsigned int spin_us; /* look for the next request so long before sleeping */
 	unsigned int threads; /* 0: by the number of processors */
+	/* For whoever opens the root: of decoded content, in MiB. 0: its default */
+	unsigned int cache_mb;
 };
 
 /** What fits the caller: root shares a mount and has the kernel check permissions; an

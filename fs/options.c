@@ -41,6 +41,7 @@ static const struct option options[] = {
 	{"nowriteback", CLEAR, FIELD(writeback), 0},
 	{"spin_us", NUMBER, FIELD(spin_us), CPS_SPIN_MAX_US},
 	{"threads", NUMBER, FIELD(threads), CPS_THREADS_MAX},
+	{"cache_mb", NUMBER, FIELD(cache_mb), CPS_CACHE_MAX_MB},
 	/* mount(8) says rw to every helper unless told ro; times of access are never
 	 * kept; the rest is for fstab. */
 	{"ro", PASS, 0, 0},

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define VERIFY_BYTES (1u << 20) /* read at a time */
+
 /* ---- reading ---- */
 
 int cps_blob_open(const struct cps_store *store, const struct cps_digest *digest,
@@ -88,6 +90,29 @@ int cps_blob_read(const struct cps_blob *blob, const struct cps_digest *digest,
 		out->data[before] = 0;
 	}
 	return rc;
+}
+
+int cps_blob_verify(const struct cps_blob *blob, const struct cps_digest *digest,
+		    struct cps_err *err)
+{
+	cps_auto(cps_hash_free) struct cps_hash *hash = cps_hash_new();
+	cps_auto(cps_free) uint8_t *buf = malloc(VERIFY_BYTES);
+	struct cps_digest got;
+	uint64_t off = 0;
+	ssize_t n;
+
+	if (!hash || !buf)
+		return cps_err_nomem(err);
+	while ((n = cps_blob_pread(blob, buf, VERIFY_BYTES, off)) > 0) {
+		cps_hash_update(hash, buf, (size_t)n);
+		off += (uint64_t)n;
+	}
+	if (n < 0)
+		return cps_err_sys(err, (int)n, "cannot be read");
+	cps_hash_final(hash, &got);
+	if (cps_digest_equal(&got, digest))
+		return 0;
+	return cps_err_set(err, -EBADMSG, "its bytes are not what its name says");
 }
 
 void cps_blob_close(struct cps_blob *blob)
@@ -192,7 +217,8 @@ int cps_blob_commit(struct cps_blob_writer *writer, const struct cps_digest *exp
 	if (rc < 0)
 		return cps_err_sys(err, rc, "store '%s': protect blob sha256:%s",
 				   cps_store_path(w->store), hex);
-	/* These bytes are good; those that have the name already may be damaged. */
+	/* These bytes were just verified; of an older file of that name nobody knows.
+	 */
 	rc = cps_tmp_publish(&w->tmp, cps_store_blobs_fd(w->store), hex, true, err);
 	if (rc == 0 && out)
 		*out = digest;

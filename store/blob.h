@@ -12,14 +12,18 @@ struct cps_blob {
 	uint64_t size; /* bytes */
 };
 
-#define CPS_BLOB_INIT { .fd = -1 }
+#define CPS_BLOB_INIT                                                                  \
+	{                                                                              \
+		.fd = -1                                                               \
+	}
 
 /** Open a blob of the store. The digest is not verified here (every reader of content
  *  checks spans or re-hashes); size and kind are. -ENOENT with the digest named. */
 int cps_blob_open(const struct cps_store *store, const struct cps_digest *digest,
 		  struct cps_blob *out, struct cps_err *err);
 /** A second handle on the same bytes (dup). */
-int cps_blob_dup(const struct cps_blob *blob, struct cps_blob *out, struct cps_err *err);
+int cps_blob_dup(const struct cps_blob *blob, struct cps_blob *out,
+		 struct cps_err *err);
 /** Bytes read, fewer only at the blob's end; -errno. */
 ssize_t cps_blob_pread(const struct cps_blob *blob, void *buf, size_t len,
 		       uint64_t off);
@@ -27,6 +31,10 @@ ssize_t cps_blob_pread(const struct cps_blob *blob, void *buf, size_t len,
  *  -EBADMSG on a wrong digest. */
 int cps_blob_read(const struct cps_blob *blob, const struct cps_digest *digest,
 		  struct cps_buf *out, struct cps_err *err);
+/** Read it all without holding it. 0; -EBADMSG when its bytes are not what `digest`
+ *  says; -errno of the reading. */
+int cps_blob_verify(const struct cps_blob *blob, const struct cps_digest *digest,
+		    struct cps_err *err);
 void cps_blob_close(struct cps_blob *blob);
 
 static inline void cps_blob_auto(struct cps_blob *blob)

@@ -9,10 +9,10 @@
 
 #include "store/base/log.h"
 
-#define QUEUE_MAX  8u
-#define PASS_BYTES 16384u /* at a time, when known bytes are decoded again */
+#define QUEUE_MAX 8u
 /* Buffers come in multiples of this, so that a span can take over another's. */
 #define BUFFER_STEP (256u << 10)
+#define ORDER_SLACK (64u << 10) /* bytes left out by a reader that reads in order */
 
 /** One span of one layer. Lives while it is in the table or somebody uses it. */
 struct span {
@@ -54,8 +54,9 @@ struct cps_content {
 	struct cps_cache *cache;
 	struct cps_blob blob;
 	struct cps_seek *seek;
-	atomic_uint last;    /* span read last */
-	unsigned int active; /* workers inside; under cache lock */
+	_Atomic uint64_t expected; /* where a reader in order goes on */
+	atomic_uint last;          /* span read last */
+	unsigned int active;       /* workers inside; under cache lock */
 };
 
 /* ---- the table, all under the cache lock ---- */
@@ -192,29 +193,35 @@ static void give_back(struct span *s)
 
 /* ---- decoding ---- */
 
-/* A new cursor, taken to where the old one failed: others may be reading what it has
- * produced, so nothing is written there again. */
-static int open_cursor(struct span *s, uint32_t ready)
+/* What was read before an error is right and may be in use, so a new cursor passes
+ * over it and leaves it alone. */
+static int resume(struct span *s, uint32_t ready)
 {
-	struct cps_content *c = s->content;
-	uint8_t known[PASS_BYTES];
-	int rc = cps_cursor_open(c->seek, &c->blob, s->index, &s->cursor);
+	const struct cps_content *c = s->content;
+	cps_auto(cps_free) uint8_t *again = malloc(CPS_CHECK_BYTES);
+	int rc = again ? cps_cursor_open(c->seek, &c->blob, s->index, &s->cursor)
+		       : -ENOMEM;
 
-	for (uint32_t at = 0, n; rc == 0 && at < ready; at += n) {
-		n = ready - at < sizeof(known) ? ready - at : (uint32_t)sizeof(known);
-		rc = cps_cursor_read(s->cursor, known, n);
+	while (rc == 0 && ready > 0) {
+		uint32_t n = ready < CPS_CHECK_BYTES ? ready : CPS_CHECK_BYTES;
+
+		rc = cps_cursor_read(s->cursor, again, n);
+		ready -= n;
 	}
 	return rc;
 }
 
-static int fail(struct span *s, int rc)
+static int complain(struct span *s, int rc)
 {
-	cps_log(CPS_LOG_ERROR, "span %u of a layer cannot be decoded: %s", s->index,
-		strerror(-rc));
-	cps_cursor_close(CPS_TAKE(s->cursor));
+	const struct cps_content *c = s->content;
+	char digest[CPS_DIGEST_TEXT_LEN];
+
+	cps_log(CPS_LOG_ERROR, "layer %s: span %u cannot be decoded: %s",
+		cps_digest_text(cps_seek_digest(c->seek), digest), s->index,
+		rc == -EBADMSG ? "its bytes are damaged" : strerror(-rc));
 	if (rc == -EBADMSG) {
 		s->damaged = true;
-		atomic_store_explicit(&s->ready, 0, memory_order_release);
+		cps_seek_distrust(c->seek, s->index);
 	}
 	return -EIO;
 }
@@ -230,11 +237,13 @@ static int decode_locked(struct span *s, uint32_t upto)
 	if (s->damaged)
 		return -EIO;
 	if (!s->cursor)
-		rc = open_cursor(s, ready);
+		rc = resume(s, ready);
 	if (rc == 0)
 		rc = cps_cursor_read(s->cursor, s->data + ready, upto - ready);
-	if (rc < 0)
-		return fail(s, rc);
+	if (rc < 0) {
+		cps_cursor_close(CPS_TAKE(s->cursor));
+		return complain(s, rc);
+	}
 	atomic_store_explicit(&s->ready, upto, memory_order_release);
 	if (upto == s->len)
 		cps_cursor_close(CPS_TAKE(s->cursor));
@@ -244,6 +253,15 @@ static int decode_locked(struct span *s, uint32_t upto)
 	return 0;
 }
 
+/* Nobody sees a byte before its checksum was compared. */
+static uint32_t checked_end(const struct span *s, uint32_t upto)
+{
+	uint32_t over = upto % CPS_CHECK_BYTES;
+	uint32_t more = over ? CPS_CHECK_BYTES - over : 0;
+
+	return more < s->len - upto ? upto + more : s->len;
+}
+
 static int decode(struct span *s, uint32_t upto)
 {
 	int rc;
@@ -251,7 +269,7 @@ static int decode(struct span *s, uint32_t upto)
 	if (atomic_load_explicit(&s->ready, memory_order_acquire) >= upto)
 		return 0;
 	pthread_mutex_lock(&s->decode);
-	rc = decode_locked(s, upto);
+	rc = decode_locked(s, checked_end(s, upto));
 	pthread_mutex_unlock(&s->decode);
 	return rc;
 }
@@ -307,16 +325,21 @@ static void *worker(void *ctx)
 	return NULL;
 }
 
+/* Does this read go on where the one before ended, but for the headers and small files
+ * between? The second attempt of a read that could not be answered at once does. */
+static bool in_order(struct cps_content *c, uint64_t off, size_t len)
+{
+	uint64_t expected = atomic_exchange(&c->expected, off + len);
+
+	return off <= expected + ORDER_SLACK && off + len + ORDER_SLACK >= expected;
+}
+
 /* Reads in order: finish this span and begin the next before they are asked for. */
 static void look_ahead(struct cps_content *c, const struct span *s)
 {
-	uint32_t last = atomic_exchange(&c->last, s->index);
-
-	if (last != s->index && last + 1 != s->index)
-		return;
 	if (atomic_load_explicit(&s->ready, memory_order_relaxed) < s->len)
 		enqueue(c, s->index);
-	if (last != s->index)
+	if (atomic_exchange(&c->last, s->index) != s->index)
 		enqueue(c, s->index + 1);
 }
 
@@ -374,7 +397,7 @@ int cps_content_open(struct cps_cache *cache, struct cps_blob *blob,
 	c->cache = cache;
 	c->blob = *blob;
 	c->seek = seek;
-	atomic_store(&c->last, UINT32_MAX - 1);
+	atomic_store(&c->last, UINT32_MAX);
 	blob->fd = -1;
 	*out = c;
 	return 0;
@@ -436,11 +459,16 @@ static ssize_t read_plain(struct cps_content *c, void *buf, size_t len, uint64_t
 			return -errno;
 	}
 	n = cps_blob_pread(&c->blob, buf, len, off);
-	return n < 0 ? -EIO : n;
+	if (n == (ssize_t)len)
+		return n;
+	cps_log(CPS_LOG_ERROR, "an uncompressed layer: byte %llu cannot be read: %s",
+		(unsigned long long)(off + (n < 0 ? 0 : (uint64_t)n)),
+		n < 0 ? strerror((int)-n) : "its file has become shorter");
+	return -EIO;
 }
 
 static ssize_t read_span(struct cps_content *c, void *buf, size_t len, uint64_t off,
-			 unsigned int flags)
+			 unsigned int flags, bool ahead)
 {
 	uint32_t index = cps_seek_find(c->seek, off);
 	struct span *s = take(c, index);
@@ -460,7 +488,8 @@ static ssize_t read_span(struct cps_content *c, void *buf, size_t len, uint64_t 
 		rc = decode(s, (uint32_t)(off - start + len));
 	if (rc == 0) {
 		memcpy(buf, s->data + (off - start), len);
-		look_ahead(c, s);
+		if (ahead)
+			look_ahead(c, s);
 	}
 	give_back(s);
 	return rc < 0 ? rc : (ssize_t)len;
@@ -471,6 +500,7 @@ ssize_t cps_content_pread(struct cps_content *c, void *buf, size_t len, uint64_t
 {
 	size_t done = 0;
 	uint64_t size;
+	bool ahead;
 
 	if (!c->seek)
 		return read_plain(c, buf, len, off, flags);
@@ -479,9 +509,10 @@ ssize_t cps_content_pread(struct cps_content *c, void *buf, size_t len, uint64_t
 		return 0;
 	if (len > size - off)
 		len = size - off;
+	ahead = in_order(c, off, len);
 	while (done < len) {
 		ssize_t n = read_span(c, (uint8_t *)buf + done, len - done, off + done,
-				      flags);
+				      flags, ahead);
 
 		if (n < 0)
 			return n;

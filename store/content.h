@@ -33,7 +33,8 @@ void cps_content_close(struct cps_content *content);
 CPS_AUTO_DEFINE(struct cps_content, cps_content_close)
 
 enum cps_read_flags {
-	/* Answer only from memory: -EAGAIN when a disk or a decoder would be waited for. */
+	/* Answer only from memory: -EAGAIN when a disk or a decoder would be waited
+	   for. */
 	CPS_READ_NOWAIT = 1,
 };
 

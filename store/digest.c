@@ -4,6 +4,8 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "store/libraries.h"
+
 struct cps_hash {
 	EVP_MD_CTX *ctx;
 };
@@ -154,4 +156,9 @@ void cps_chain_id(const struct cps_digest *parent, const struct cps_digest *diff
 	text[CPS_DIGEST_TEXT_LEN - 1] = ' ';
 	cps_digest_text(diff_id, text + CPS_DIGEST_TEXT_LEN);
 	cps_digest_of(text, strlen(text), out);
+}
+
+const char *cps_openssl_version(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION_STRING);
 }

@@ -14,6 +14,8 @@ struct check {
 	struct cps_store *store;
 	struct cps_reach reach;
 	bool repair;
+	const struct cps_progress *progress;
+	uint64_t hashed, total; /* bytes of blobs */
 	cps_fsck_fn found;
 	void *ctx;
 	enum cps_derived kind; /* of the folder that is being walked */
@@ -30,32 +32,26 @@ static void report(struct check *c, enum cps_fsck_kind kind, const char *what,
 
 /* ---- blobs ---- */
 
-/* Hash a blob without holding it. 0, -EBADMSG, -errno. */
-static int hash_blob(struct check *c, const struct cps_digest *want,
-		     struct cps_err *why)
+static int verify_blob(struct check *c, const struct cps_digest *digest,
+		       struct cps_err *why)
 {
 	cps_auto(cps_blob) struct cps_blob blob = CPS_BLOB_INIT;
-	cps_auto(cps_hash_free) struct cps_hash *hash = cps_hash_new();
-	cps_auto(cps_free) uint8_t *buf = malloc(1 << 20);
-	struct cps_digest got;
-	uint64_t off = 0;
-	ssize_t n;
-	int rc = cps_blob_open(c->store, want, &blob, why);
+	int rc = cps_blob_open(c->store, digest, &blob, why);
 
-	if (rc < 0)
-		return rc;
-	if (!hash || !buf)
-		return cps_err_nomem(why);
-	while ((n = cps_blob_pread(&blob, buf, 1 << 20, off)) > 0) {
-		cps_hash_update(hash, buf, (size_t)n);
-		off += (uint64_t)n;
-	}
-	if (n < 0)
-		return cps_err_sys(why, (int)n, "cannot be read");
-	cps_hash_final(hash, &got);
-	if (cps_digest_equal(&got, want))
-		return 0;
-	return cps_err_set(why, -EBADMSG, "its bytes are not what its name says");
+	if (rc == 0)
+		rc = cps_blob_verify(&blob, digest, why);
+	c->hashed += blob.size;
+	cps_progress_tell(c->progress, "blobs", c->hashed, c->total);
+	return rc;
+}
+
+static int add_size(void *ctx, int dirfd, const char *name, const struct cps_digest *id,
+		    const struct stat *st)
+{
+	struct check *c = ctx;
+
+	c->total += id && S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
+	return 0;
 }
 
 static int check_blob(void *ctx, int dirfd, const char *name,
@@ -72,7 +68,7 @@ static int check_blob(void *ctx, int dirfd, const char *name,
 		report(c, CPS_FSCK_STRAY, what, "not a blob", false);
 		return 0;
 	}
-	rc = hash_blob(c, id, &why);
+	rc = verify_blob(c, id, &why);
 	if (rc == 0 || rc == -ENOENT)
 		return 0;
 	item = cps_reach_find(&c->reach, id);
@@ -235,7 +231,10 @@ static int run_checks(struct check *c)
 		report(c, CPS_FSCK_DOCUMENT, "index.json", c->err->msg, false);
 		return 0;
 	}
-	rc = cps_folder_each(cps_store_blobs_fd(c->store), check_blob, c, c->err);
+	rc = cps_folder_each(cps_store_blobs_fd(c->store), add_size, c, c->err);
+	if (rc == 0)
+		rc = cps_folder_each(cps_store_blobs_fd(c->store), check_blob, c,
+				     c->err);
 	if (rc == 0)
 		check_reached(c);
 	if (rc == 0)
@@ -248,13 +247,14 @@ static int run_checks(struct check *c)
 	return rc;
 }
 
-int cps_fsck(struct cps_store *store, bool repair, cps_fsck_fn found, void *ctx,
-	     struct cps_err *err)
+int cps_fsck(struct cps_store *store, bool repair, const struct cps_progress *progress,
+	     cps_fsck_fn found, void *ctx, struct cps_err *err)
 {
 	/* Shared: nothing must vanish while it is looked at. */
 	cps_auto(cps_fd) int lock = cps_store_lock(store, false, err);
 	struct check c = {.store = store,
 			  .repair = repair,
+			  .progress = progress,
 			  .found = found,
 			  .ctx = ctx,
 			  .err = err};

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "store/archive/spool.h"
 #include "store/change.h"
@@ -15,6 +16,7 @@ struct incoming {
 	size_t head_len, head_at;
 	struct cps_blob spooled; /* the archive decompressed, when no layer can be so */
 	uint64_t off;
+	uint64_t total; /* bytes; 0: not known */
 	const struct cps_progress *progress;
 	const char *what;
 };
@@ -38,8 +40,7 @@ static ssize_t read_incoming(void *ctx, void *buf, size_t len, struct cps_err *e
 	if (n < 0)
 		return cps_err_sys(err, -errno, "read");
 	in->off += (uint64_t)n;
-	if (in->progress->fn)
-		in->progress->fn(in->progress->ctx, in->what, in->off, 0);
+	cps_progress_tell(in->progress, in->what, in->off, in->total);
 	return n;
 }
 
@@ -54,6 +55,17 @@ static ssize_t read_spooled(void *ctx, void *buf, size_t len, struct cps_err *er
 	return n;
 }
 
+/* Of what is read from here on; 0 when that cannot be known. */
+static uint64_t file_bytes(int fd)
+{
+	off_t at = lseek(fd, 0, SEEK_CUR);
+	struct stat st;
+
+	if (at < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < at)
+		return 0;
+	return (uint64_t)(st.st_size - at);
+}
+
 static int take_layer(struct cps_store *store, struct incoming *in,
 		      struct cps_ingest *job, enum cps_codec *codec,
 		      struct cps_err *err)
@@ -66,6 +78,7 @@ static int take_layer(struct cps_store *store, struct incoming *in,
 	if (n == 0)
 		return cps_err_set(err, -EINVAL, "it is empty, not an archive");
 	in->head_len = (size_t)n;
+	in->total = file_bytes(in->fd);
 	job->read = read_incoming;
 	job->ctx = in;
 	job->keep_blob = true;

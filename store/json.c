@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "store/libraries.h"
+
 static json_t *load(const void *data, size_t len, json_type type, const char *what,
 		    struct cps_err *err)
 {
@@ -71,4 +73,9 @@ bool cps_json_has_lookalike(const json_t *doc, const char *key)
 			return true;
 	}
 	return false;
+}
+
+const char *cps_jansson_version(void)
+{
+	return jansson_version_str();
 }

@@ -22,18 +22,33 @@ struct member_reader {
 static ssize_t read_member(void *ctx, void *buf, size_t len, struct cps_err *err)
 {
 	struct member_reader *r = ctx;
-	const struct cps_progress *progress = r->loading->progress;
 	ssize_t n = cps_blob_pread(r->blob, buf, len, r->off);
 
 	if (n < 0)
 		return cps_err_sys(err, (int)n, "read");
 	r->off += (uint64_t)n;
-	if (progress && progress->fn)
-		progress->fn(progress->ctx, r->what, r->off, r->blob->size);
+	cps_progress_tell(r->loading->progress, r->what, r->off, r->blob->size);
 	return n;
 }
 
-/* Is all there that a layer needs, so that its bytes need not be read? */
+/* Is there a restart table, or no need of one? */
+static bool has_seek(const struct loading *l, const struct cps_digest *digest,
+		     const struct cps_blob *blob)
+{
+	uint8_t head[CPS_CODEC_MAGIC_LEN];
+	ssize_t n = cps_blob_pread(blob, head, sizeof(head), 0);
+	cps_auto(cps_fd) int fd = -1;
+
+	if (n < 0)
+		return false;
+	if (cps_codec_detect(head, (size_t)n) == CPS_CODEC_NONE)
+		return true;
+	fd = cps_derived_open(l->store, CPS_SEEK, digest);
+	return fd >= 0;
+}
+
+/* Is all there that a layer needs, so that its bytes need not come in again? The blob
+ * is read all the same: whoever loads an image again wants it whole. */
 static bool is_here(const struct loading *l, const struct cps_image_layer *layer)
 {
 	cps_auto(cps_fd) int fd = -1;
@@ -41,10 +56,10 @@ static bool is_here(const struct loading *l, const struct cps_image_layer *layer
 
 	if (cps_digest_is_zero(&layer->digest) ||
 	    cps_blob_open(l->store, &layer->digest, &blob, NULL) < 0 ||
-	    blob.size != layer->blob.size)
+	    blob.size != layer->blob.size || !has_seek(l, &layer->digest, &blob))
 		return false;
 	fd = cps_derived_open(l->store, CPS_INDEX, &layer->diff_id);
-	return fd >= 0;
+	return fd >= 0 && cps_blob_verify(&blob, &layer->digest, NULL) == 0;
 }
 
 static int load_layer(const struct loading *l, const struct cps_image *image, size_t i)

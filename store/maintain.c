@@ -98,32 +98,47 @@ static int sweep_all(struct cps_store *store, struct sweep *s,
 		     struct cps_gc_result *out)
 {
 	int rc = cps_folder_each(cps_store_blobs_fd(store), sweep_file, s, s->err);
+	uint64_t blobs = s->files;
 
-	out->blobs = s->files;
 	for (int kind = CPS_INDEX; rc == 0 && kind <= CPS_SPAN; kind++)
 		rc = cps_folder_each(cps_store_derived_fd(store, kind), sweep_file, s,
 				     s->err);
-	out->derived = s->files - out->blobs;
-	out->bytes = s->bytes;
+	out->blobs += blobs;
+	out->derived += s->files - blobs;
+	out->bytes += s->bytes;
 	return rc;
+}
+
+static int take_garbage(struct cps_store *store, bool dry_run,
+			struct cps_gc_result *out, struct cps_err *err)
+{
+	cps_auto(cps_reach) struct cps_reach reach = {0};
+	struct sweep s = {.reach = &reach, .dry_run = dry_run, .err = err};
+	int rc = cps_reach_collect(store, &reach, err);
+
+	if (rc == 0)
+		rc = refuse_unreadable(&reach, err);
+	return rc < 0 ? rc : sweep_all(store, &s, out);
 }
 
 int cps_gc(struct cps_store *store, bool untagged, bool dry_run,
 	   struct cps_gc_result *out, struct cps_err *err)
 {
 	cps_auto(cps_fd) int lock = cps_store_lock(store, true, err);
-	cps_auto(cps_reach) struct cps_reach reach = {0};
-	struct sweep s = {.reach = &reach, .dry_run = dry_run, .err = err};
 	int rc = lock < 0 ? lock : 0;
 
 	*out = (struct cps_gc_result){0};
-	if (rc == 0 && untagged)
+	if (rc == 0 && untagged) {
 		rc = drop_untagged(store, dry_run, out, err);
-	if (rc == 0)
-		rc = cps_reach_collect(store, &reach, err);
-	if (rc == 0)
-		rc = refuse_unreadable(&reach, err);
-	return rc < 0 ? rc : sweep_all(store, &s, out);
+		/* To forget is to write, and the disk may have no room for that yet. */
+		if (rc == -ENOSPC) {
+			out->untagged = 0;
+			rc = take_garbage(store, dry_run, out, err);
+			if (rc == 0)
+				rc = drop_untagged(store, dry_run, out, err);
+		}
+	}
+	return rc < 0 ? rc : take_garbage(store, dry_run, out, err);
 }
 
 /* ---- df ---- */

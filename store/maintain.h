@@ -2,6 +2,7 @@
 #define CPS_MAINTAIN_H
 
 #include "store/image.h"
+#include "store/progress.h"
 
 /* Keeping a store: what it holds, what can go, what is broken. */
 
@@ -32,11 +33,12 @@ typedef void (*cps_fsck_fn)(void *ctx, enum cps_fsck_kind kind, const char *what
 			    const char *why, bool repaired);
 
 /** Hash every blob, read every document, verify every derived file.
+ *  progress  of the hashing; may be NULL
  *  repair  drop damaged derived files, and damaged blobs so that a load or pull brings
  *          them back
  *  Returns the number of findings that are left, or -errno. */
-int cps_fsck(struct cps_store *store, bool repair, cps_fsck_fn found, void *ctx,
-	     struct cps_err *err);
+int cps_fsck(struct cps_store *store, bool repair, const struct cps_progress *progress,
+	     cps_fsck_fn found, void *ctx, struct cps_err *err);
 
 struct cps_usage {
 	uint64_t images, image_bytes;    /* reachable blobs */

@@ -15,7 +15,8 @@
 struct cps_ref {
 	char domain[CPS_REF_NAME_MAX + 1]; /* "docker.io" when none was given */
 	char path[CPS_REF_NAME_MAX + 1];   /* "library/debian" for "debian" */
-	char tag[CPS_REF_TAG_MAX + 1];     /* "latest" with neither tag nor digest; else "" */
+	char tag[CPS_REF_TAG_MAX +
+		 1]; /* "latest" with neither tag nor digest; else "" */
 	bool has_digest;
 	struct cps_digest digest;
 };

@@ -6,11 +6,16 @@
 
 #include "store/base/log.h"
 
+/* Bytes of a tree whose checksums are compared before it is used: some milliseconds. A
+ * larger one is read as it is needed; its bounds are checked all the same. */
+#define TREE_VERIFY_MAX (16u << 20)
+
 /** A root on its way to being open. */
 struct opening {
 	struct cps_store *store;
 	struct cps_root *root;
 	unsigned int first, count; /* layers that the view needs */
+	const struct cps_progress *progress;
 	struct cps_err *err;
 };
 
@@ -18,6 +23,8 @@ struct opening {
 
 struct blob_reader {
 	const struct cps_blob *blob;
+	const struct cps_progress *progress;
+	char what[56];
 	uint64_t off;
 };
 
@@ -29,20 +36,29 @@ static ssize_t read_blob(void *ctx, void *buf, size_t len, struct cps_err *err)
 	if (n < 0)
 		return cps_err_sys(err, (int)n, "read the blob");
 	r->off += (uint64_t)n;
+	cps_progress_tell(r->progress, r->what, r->off, r->blob->size);
 	return n;
 }
 
-static int ingest(struct opening *o, struct cps_image_layer *layer)
+/* Nothing is known to need what this publishes: until it is open, gc must not come
+ * between, so `lock` gets a shared lock of the store for the caller to hold. */
+static int ingest(struct opening *o, struct cps_image_layer *layer, int *lock)
 {
-	struct blob_reader reader = {.blob = &layer->blob};
+	struct blob_reader reader = {.blob = &layer->blob, .progress = o->progress};
 	struct cps_ingest job = {
 		.read = read_blob,
 		.ctx = &reader,
 		.digest = layer->digest,
 		.diff_id = layer->diff_id,
 	};
-	int rc = cps_layer_ingest(o->store, &job, o->err);
+	int rc;
 
+	*lock = cps_store_lock(o->store, false, o->err);
+	if (*lock < 0)
+		return *lock;
+	snprintf(reader.what, sizeof(reader.what), "layer %td/%zu",
+		 layer - o->root->image->layers + 1, o->root->image->layer_count);
+	rc = cps_layer_ingest(o->store, &job, o->err);
 	if (rc < 0)
 		return rc;
 	layer->digest = job.digest;
@@ -116,6 +132,9 @@ static int try_index(struct opening *o, const struct cps_digest *diff_id,
 	if (rc == 0)
 		rc = cps_index_open(out->map.data, out->map.len, diff_id, &out->index,
 				    o->err);
+	/* A tree is built of all of it, and would keep what is wrong. */
+	if (rc == 0)
+		rc = cps_index_verify(out->index, o->err);
 	if (rc < 0)
 		layer_index_close(out);
 	if (rc != -EBADMSG)
@@ -128,11 +147,12 @@ static int try_index(struct opening *o, const struct cps_digest *diff_id,
 static int open_index(struct opening *o, struct cps_image_layer *layer,
 		      struct layer_index *out)
 {
+	cps_auto(cps_fd) int lock = -1;
 	int rc = try_index(o, &layer->diff_id, out);
 
 	if (rc != -ENOENT)
 		return rc;
-	rc = ingest(o, layer);
+	rc = ingest(o, layer, &lock);
 	return rc < 0 ? rc : try_index(o, &layer->diff_id, out);
 }
 
@@ -252,9 +272,12 @@ static int name_layers(struct opening *o)
 	struct cps_image *image = o->root->image;
 	int rc = 0;
 
-	for (size_t i = 0; i < image->layer_count && rc == 0; i++)
+	for (size_t i = 0; i < image->layer_count && rc == 0; i++) {
+		cps_auto(cps_fd) int lock = -1;
+
 		if (cps_digest_is_zero(&image->layers[i].diff_id))
-			rc = ingest(o, &image->layers[i]);
+			rc = ingest(o, &image->layers[i], &lock);
+	}
 	return rc;
 }
 
@@ -271,9 +294,12 @@ static int try_tree(struct opening *o, const struct cps_digest *key)
 
 	if (rc == 0)
 		rc = use_tree(o, root->map.data, root->map.len, key);
+	if (rc == 0 && root->map.len <= TREE_VERIFY_MAX)
+		rc = cps_tree_verify(root->tree, o->err);
 	if (rc != -EBADMSG)
 		return rc;
 	cps_warn("a damaged tree is made anew");
+	cps_tree_close(CPS_TAKE(root->tree));
 	cps_map_release(&root->map);
 	cps_derived_drop(o->store, CPS_TREE, key);
 	return -ENOENT;
@@ -313,11 +339,12 @@ static int open_unkept(struct opening *o, build_fn build)
 static int open_content(struct opening *o, unsigned int i)
 {
 	struct cps_image_layer *layer = &o->root->image->layers[i];
+	cps_auto(cps_fd) int lock = -1;
 	struct cps_seek *seek = NULL;
 	int rc = open_seek(o, layer, &seek);
 
 	if (rc == -ENOENT) {
-		rc = ingest(o, layer);
+		rc = ingest(o, layer, &lock);
 		if (rc == 0)
 			rc = open_seek(o, layer, &seek);
 	}
@@ -383,7 +410,12 @@ int cps_root_open(struct cps_store *store, struct cps_image *image,
 		  struct cps_err *err)
 {
 	cps_auto(cps_root_close) struct cps_root *root = calloc(1, sizeof(*root));
-	struct opening o = {.store = store, .root = root, .err = err};
+	struct opening o = {
+		.store = store,
+		.root = root,
+		.progress = &opts->progress,
+		.err = err,
+	};
 	int rc;
 
 	if (!root) {

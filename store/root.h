@@ -3,6 +3,7 @@
 
 #include "store/content.h"
 #include "store/image.h"
+#include "store/progress.h"
 #include "store/tree.h"
 
 /* A root filesystem ready to be read: a tree with the contents of its layers open. The
@@ -20,6 +21,7 @@ struct cps_root_opts {
 		layer; /* VIEW_LAYER: which, from 1; VIEW_MERGED: the last; 0 all */
 	size_t cache_bytes; /* 0: CPS_CACHE_DEFAULT */
 	unsigned int workers;
+	struct cps_progress progress; /* of layers that are read for the first time */
 };
 
 struct cps_root {
@@ -64,10 +66,10 @@ struct cps_ingest {
 	void *ctx;
 	struct cps_digest digest;
 	struct cps_digest diff_id;
-	uint64_t size_bytes;       /* out: of the blob */
-	uint64_t output_bytes;     /* out: uncompressed */
-	bool keep_blob;            /* store the blob too */
-	bool lowest; /* none is below: every hard link must find its target */
+	uint64_t size_bytes;   /* out: of the blob */
+	uint64_t output_bytes; /* out: uncompressed */
+	bool keep_blob;        /* store the blob too */
+	bool lowest;           /* none is below: every hard link must find its target */
 	uint64_t max_output_bytes; /* 0: no limit */
 };
 

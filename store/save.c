@@ -17,6 +17,7 @@ struct saving {
 	enum cps_archive_format format;
 	enum cps_save_compress compress;
 	const struct cps_progress *progress;
+	char what[56];              /* told with the progress: "layer 2/3" */
 	struct cps_digest *written; /* blobs that are in the archive already */
 	size_t written_count, written_cap;
 	json_t *manifests; /* of index.json */
@@ -116,8 +117,7 @@ static int copy_blob(struct saving *s, const struct cps_blob *blob,
 		cps_hash_update(hash, buf, (size_t)n);
 		rc = put_bytes(s, buf, (size_t)n);
 		off += (uint64_t)n;
-		if (s->progress && s->progress->fn)
-			s->progress->fn(s->progress->ctx, "save", off, blob->size);
+		cps_progress_tell(s->progress, s->what, off, blob->size);
 	}
 	if (n < 0)
 		return cps_err_sys(s->err, (int)n, "read a blob");
@@ -317,8 +317,11 @@ static int put_image(struct saving *s, const char *text)
 	if (!layers)
 		return cps_err_nomem(s->err);
 	rc = image_names(s, text, &name, &full);
-	for (size_t i = 0; i < image->layer_count && rc == 0; i++)
+	for (size_t i = 0; i < image->layer_count && rc == 0; i++) {
+		snprintf(s->what, sizeof(s->what), "layer %zu/%zu", i + 1,
+			 image->layer_count);
 		rc = put_layer(s, &image->layers[i], &layers[i]);
+	}
 	if (rc == 0)
 		rc = put_document(s, &image->config, &image->id);
 	if (rc == 0)

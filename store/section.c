@@ -249,8 +249,14 @@ int cps_section_finish(struct cps_section_writer *w, struct cps_buf *out)
 {
 	size_t head_len =
 		CPS_SECTION_HEADER_SIZE + (size_t)w->count * CPS_SECTION_ENTRY_SIZE;
-	int rc = cps_buf_zeros(out, head_len, NULL);
+	size_t total = head_len;
+	int rc;
 
+	for (uint32_t i = 0; i < w->count; i++)
+		total += w->sections[i].len + CPS_SECTION_ALIGN;
+	rc = cps_buf_reserve(out, total);
+	if (rc == 0)
+		rc = cps_buf_zeros(out, head_len, NULL);
 	for (uint32_t i = 0; rc == 0 && i < w->count; i++)
 		rc = append_section(w, i, out);
 	if (rc == 0)

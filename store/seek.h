@@ -16,9 +16,10 @@
  * into frames of CPS_FRAME_BYTES in a file of its own (span/), and so for gzip streams
  * whose deflate blocks leave more than CPS_SPAN_MAX between points. */
 
-#define CPS_SPAN_BYTES  (1u << 20)   /* wanted distance of gzip points, output bytes */
-#define CPS_SPAN_MAX    (8u << 20)   /* largest span, output bytes: bounds every decode */
+#define CPS_SPAN_BYTES  (1u << 20) /* wanted distance of gzip points, output bytes */
+#define CPS_SPAN_MAX    (8u << 20) /* largest span, output bytes: bounds every decode */
 #define CPS_FRAME_BYTES (256u << 10) /* output bytes of a transcoded frame */
+#define CPS_CHECK_BYTES (64u << 10)  /* output bytes behind one checksum */
 
 struct cps_scan;
 
@@ -26,9 +27,9 @@ struct cps_scan_opts {
 	enum cps_codec codec; /* NONE passes through, GZIP, ZSTD */
 	cps_write_fn sink;    /* takes the uncompressed bytes, in order */
 	void *sink_ctx;
-	uint64_t max_output;          /* bytes; more is -EFBIG; 0 = no limit */
+	uint64_t max_output;           /* bytes; more is -EFBIG; 0 = no limit */
 	const struct cps_store *store; /* where a transcoded file is made */
-	bool force_zlib;              /* tests: leave libisal out */
+	bool force_zlib;               /* tests: leave libisal out */
 };
 
 int cps_scan_new(const struct cps_scan_opts *opts, struct cps_scan **out,
@@ -50,10 +51,16 @@ CPS_AUTO_DEFINE(struct cps_scan, cps_scan_free)
  *  checked before use: a cache file is hostile input. */
 struct cps_seek;
 
-/** -ENOENT no table yet; -EBADMSG damaged, of another blob or of another version (the
+/** store  borrowed, must outlive the table
+ *  -ENOENT no table yet; -EBADMSG damaged, of another blob or of another version (the
  *  caller drops it and scans again). */
 int cps_seek_open(const struct cps_store *store, const struct cps_digest *blob_digest,
 		  struct cps_seek **out, struct cps_err *err);
+/** Of the blob; zeros for a table from memory. */
+const struct cps_digest *cps_seek_digest(const struct cps_seek *seek);
+/** Span `i` turned out to be damaged. If it is one of the transcoded file, which is
+ *  derived, that file is dropped, and the next open makes it anew. */
+void cps_seek_distrust(const struct cps_seek *seek, uint32_t i);
 /** From bytes in memory (tests, fuzzing); `data` is borrowed. A table that needs a
  *  transcoded file is -EBADMSG here. */
 int cps_seek_open_mem(const void *data, size_t len, struct cps_seek **out,
@@ -79,7 +86,9 @@ struct cps_cursor;
 int cps_cursor_open(const struct cps_seek *seek, const struct cps_blob *blob,
 		    uint32_t span, struct cps_cursor **out);
 /** Exactly `len` more bytes. 0; -EBADMSG damaged blob or table; -errno from reading.
- *  When the span's last byte is produced, its checksum is compared (-EBADMSG). */
+ *  Of each CPS_CHECK_BYTES of the span, and of what is left over at its end, a checksum
+ *  is compared when its last byte is produced: bytes after the last such place are not
+ *  to be given out yet. */
 int cps_cursor_read(struct cps_cursor *cursor, void *buf, size_t len);
 void cps_cursor_close(struct cps_cursor *cursor);
 CPS_AUTO_DEFINE(struct cps_cursor, cps_cursor_close)

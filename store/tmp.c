@@ -111,12 +111,11 @@ static int replace_name(struct cps_tmp *tmp, int dirfd, const char *name)
 
 static int give_name(struct cps_tmp *tmp, int dirfd, const char *name, bool replace)
 {
-	int rc;
+	int rc = link_to(tmp, dirfd, name);
 
-	if (replace)
-		return replace_name(tmp, dirfd, name);
-	rc = link_to(tmp, dirfd, name);
-	return rc == -EEXIST ? 0 : rc;
+	if (rc != -EEXIST)
+		return rc;
+	return replace ? replace_name(tmp, dirfd, name) : 0;
 }
 
 int cps_tmp_publish(struct cps_tmp *tmp, int dirfd, const char *name, bool replace,

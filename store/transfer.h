@@ -2,20 +2,10 @@
 #define CPS_TRANSFER_H
 
 #include "store/image.h"
+#include "store/progress.h"
 
 /* Images in and out of the store: import, load, save. Blobs and configs keep their
  * bytes; nothing is named before all of it is in place and verified. */
-
-/** Told while long work goes on; may be NULL everywhere.
- *  what   "layer 2/3", borrowed
- *  done, total  bytes; total 0 when unknown */
-typedef void (*cps_progress_fn)(void *ctx, const char *what, uint64_t done,
-				uint64_t total);
-
-struct cps_progress {
-	cps_progress_fn fn;
-	void *ctx;
-};
 
 struct cps_import_opts {
 	const char *message; /* history comment, NULL: none */

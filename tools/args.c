@@ -1,3 +1,4 @@
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ const char *cps_nearest(const char *word, const char *(*get)(const void *ctx, si
 			const void *ctx, size_t count)
 {
 	const char *best = NULL;
-	size_t least = strlen(word) / 2 + 1;
+	size_t least = strlen(word) / 3 + 2;
 
 	for (size_t i = 0; i < count; i++) {
 		const char *candidate = get(ctx, i);
@@ -59,34 +60,59 @@ void cps_complain(const char *text)
 	cps_buf_release(&out);
 }
 
+void cps_print_escaped(const char *text)
+{
+	struct cps_buf out = CPS_BUF_INIT(0);
+
+	cps_escape(&out, text, strlen(text));
+	fputs(cps_buf_cstr(&out), stdout);
+	cps_buf_release(&out);
+}
+
+int cps_usage(const struct cps_command *cmd, const char *fmt, ...)
+{
+	char text[768];
+	int n = snprintf(text, sizeof(text), "%s: ", cmd->name);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text + n, sizeof(text) - (size_t)n, fmt, ap);
+	va_end(ap);
+	cps_complain(text);
+	return CPS_EXIT_USAGE;
+}
+
+int cps_item_failed(struct cps_app *app, const struct cps_command *cmd)
+{
+	cps_err_wrap(&app->err, 0, "%s", cmd->name);
+	cps_complain(app->err.msg);
+	app->err.msg[0] = '\0';
+	return CPS_EXIT_FAILED;
+}
+
+/* ---- options ---- */
+
 static const char *option_name(const void *ctx, size_t i)
 {
 	return ((const struct cps_command *)ctx)->options[i].name;
 }
 
-static int usage(const struct cps_command *cmd, const char *fmt, const char *what,
-		 const char *hint)
+/* `test`: behind one dash. What has no other form may have two dashes as well. */
+static int find_long(const struct cps_command *cmd, const char *name, size_t len,
+		     bool test)
 {
-	char text[512], all[640];
+	int other = -1;
 
-	snprintf(text, sizeof(text), fmt, what);
-	if (hint)
-		snprintf(all, sizeof(all), "%s: %s (did you mean '--%s'?)", cmd->name,
-			 text, hint);
-	else
-		snprintf(all, sizeof(all), "%s: %s; see 'capas %s --help'", cmd->name,
-			 text, cmd->name);
-	cps_complain(all);
-	return CPS_EXIT_USAGE;
-}
+	for (int i = 0; i < CPS_OPTIONS_MAX && cmd->options[i].name; i++) {
+		const struct cps_option *o = &cmd->options[i];
 
-static int find_long(const struct cps_command *cmd, const char *name, size_t len)
-{
-	for (int i = 0; i < CPS_OPTIONS_MAX && cmd->options[i].name; i++)
-		if (strlen(cmd->options[i].name) == len &&
-		    memcmp(cmd->options[i].name, name, len) == 0)
+		if (strlen(o->name) != len || memcmp(o->name, name, len) != 0)
+			continue;
+		if (o->test == test)
 			return i;
-	return -1;
+		other = i;
+	}
+	return test ? -1 : other;
 }
 
 static int find_letter(const struct cps_command *cmd, char letter)
@@ -97,37 +123,70 @@ static int find_letter(const struct cps_command *cmd, char letter)
 	return -1;
 }
 
+static const char *dashes(const struct cps_command *cmd, const char *name)
+{
+	return find_long(cmd, name, strlen(name), true) >= 0 ? "-" : "--";
+}
+
+static int unknown(const struct cps_command *cmd, const char *word)
+{
+	static const char *const globals[] = {"--root", "--debug"};
+	cps_auto(cps_free) char *name = strndup(word, strcspn(word, "="));
+	const char *near;
+
+	if (!name)
+		return cps_usage(cmd, "unknown option '%s'", word);
+	for (size_t i = 0; i < CPS_ARRAY_LEN(globals); i++)
+		if (strcmp(name, globals[i]) == 0)
+			return cps_usage(cmd, "'%s' stands before the command", name);
+	near = cps_nearest(name + strspn(name, "-"), option_name, cmd, CPS_OPTIONS_MAX);
+	/* A letter is too little to guess from. */
+	if (near && strlen(name) > 2)
+		return cps_usage(cmd, "unknown option '%s' (did you mean '%s%s'?)",
+				 word, dashes(cmd, near), near);
+	return cps_usage(cmd, "unknown option '%s'; see 'capas %s --help'", word,
+			 cmd->name);
+}
+
 static int set(const struct cps_command *cmd, struct cps_args *out, int i,
 	       const char *value)
 {
 	out->value[i] = value;
 	if (!cmd->options[i].arg)
 		return 0;
-	if (out->list_count == (int)CPS_ARRAY_LEN(out->list))
-		return usage(cmd, "option '--%s' comes too often", cmd->options[i].name,
-			     NULL);
+	if (out->list_count == CPS_VALUES_MAX)
+		return cps_usage(cmd, "more than %d values of options", CPS_VALUES_MAX);
+	out->list_option[out->list_count] = i;
 	out->list[out->list_count++] = value;
 	return 0;
+}
+
+/* The value is the next word. */
+static int set_next(const struct cps_command *cmd, struct cps_args *out, int i,
+		    char ***argv)
+{
+	if (!(*argv)[1])
+		return cps_usage(cmd,
+				 "option '%s' wants a value; see 'capas %s --help'",
+				 **argv, cmd->name);
+	return set(cmd, out, i, *++(*argv));
 }
 
 static int parse_long(const struct cps_command *cmd, struct cps_args *out, char ***argv)
 {
 	const char *name = **argv + 2, *eq = strchr(name, '=');
 	size_t len = eq ? (size_t)(eq - name) : strlen(name);
-	int i = find_long(cmd, name, len);
+	int i = find_long(cmd, name, len, false);
 
 	if (i < 0)
-		return usage(cmd, "unknown option '%s'", **argv,
-			     cps_nearest(name, option_name, cmd, CPS_OPTIONS_MAX));
+		return unknown(cmd, **argv);
 	if (!cmd->options[i].arg && eq)
-		return usage(cmd, "option '%s' takes no value", **argv, NULL);
+		return cps_usage(cmd, "option '%s' takes no value", **argv);
 	if (!cmd->options[i].arg)
 		return set(cmd, out, i, "");
 	if (eq)
 		return set(cmd, out, i, eq + 1);
-	if (!(*argv)[1])
-		return usage(cmd, "option '%s' wants a value", **argv, NULL);
-	return set(cmd, out, i, *++(*argv));
+	return set_next(cmd, out, i, argv);
 }
 
 static int parse_short(const struct cps_command *cmd, struct cps_args *out,
@@ -137,7 +196,7 @@ static int parse_short(const struct cps_command *cmd, struct cps_args *out,
 		int i = find_letter(cmd, *p), rc;
 
 		if (i < 0)
-			return usage(cmd, "unknown option '%s'", **argv, NULL);
+			return unknown(cmd, **argv);
 		if (!cmd->options[i].arg) {
 			rc = set(cmd, out, i, "");
 			if (rc)
@@ -146,20 +205,31 @@ static int parse_short(const struct cps_command *cmd, struct cps_args *out,
 		}
 		if (p[1])
 			return set(cmd, out, i, p + 1);
-		if (!(*argv)[1])
-			return usage(cmd, "option '%s' wants a value", **argv, NULL);
-		return set(cmd, out, i, *++(*argv));
+		return set_next(cmd, out, i, argv);
 	}
 	return 0;
+}
+
+static int parse_option(const struct cps_command *cmd, struct cps_args *out,
+			char ***argv)
+{
+	const char *word = **argv;
+	int i;
+
+	if (word[1] == '-')
+		return parse_long(cmd, out, argv);
+	i = find_long(cmd, word + 1, strlen(word + 1), true);
+	return i >= 0 ? set_next(cmd, out, i, argv) : parse_short(cmd, out, argv);
 }
 
 static int check_count(const struct cps_command *cmd, const struct cps_args *args)
 {
 	if (args->count < cmd->min_args)
-		return usage(cmd, "wants %s", cmd->args, NULL);
+		return cps_usage(cmd, "wants %s; see 'capas %s --help'", cmd->args,
+				 cmd->name);
 	if (cmd->max_args >= 0 && args->count > cmd->max_args)
-		return usage(cmd, "does not want '%s'", args->args[cmd->max_args],
-			     NULL);
+		return cps_usage(cmd, "does not want '%s'; see 'capas %s --help'",
+				 args->args[cmd->max_args], cmd->name);
 	return 0;
 }
 
@@ -172,35 +242,42 @@ int cps_args_parse(const struct cps_command *cmd, int argc, char **argv,
 
 	*out = (struct cps_args){.args = argv + 1};
 	for (char **p = argv + 1; *p && rc == 0; p++) {
-		if (!ended && strcmp(*p, "--") == 0)
+		if (ended || (*p)[0] != '-' || !(*p)[1]) {
+			out->args[out->count++] = *p;
+		} else if (strcmp(*p, "--") == 0) {
 			ended = true;
-		else if (!ended && strcmp(*p, "--help") == 0) {
+		} else if (strcmp(*p, "--help") == 0) {
 			cps_help_command(cmd, stdout);
 			return -1;
-		} else if (!ended && strncmp(*p, "--", 2) == 0)
-			rc = parse_long(cmd, out, &p);
-		else if (!ended && (*p)[0] == '-' && (*p)[1] &&
-			 find_long(cmd, *p + 1, strlen(*p + 1)) >= 0 &&
-			 cmd->run == cmd_find) {
-			/* find(1) writes its tests with one dash. */
-			int i = find_long(cmd, *p + 1, strlen(*p + 1));
-
-			if (!p[1])
-				return usage(cmd, "option '%s' wants a value", *p,
-					     NULL);
-			rc = set(cmd, out, i, *++p);
-		} else if (!ended && (*p)[0] == '-' && (*p)[1])
-			rc = parse_short(cmd, out, &p);
-		else
-			out->args[out->count++] = *p;
+		} else {
+			rc = parse_option(cmd, out, &p);
+		}
 	}
 	return rc ? rc : check_count(cmd, out);
+}
+
+static int find_option(const struct cps_command *cmd, const char *option)
+{
+	bool test = option[0] == '-';
+
+	return find_long(cmd, option + test, strlen(option + test), test);
 }
 
 const char *cps_args_get(const struct cps_command *cmd, const struct cps_args *args,
 			 const char *option)
 {
-	int i = find_long(cmd, option, strlen(option));
+	int i = find_option(cmd, option);
 
 	return i < 0 ? NULL : args->value[i];
+}
+
+const char *cps_args_each(const struct cps_command *cmd, const struct cps_args *args,
+			  const char *option, int *pos)
+{
+	int i = find_option(cmd, option);
+
+	while (*pos < args->list_count)
+		if (args->list_option[(*pos)++] == i)
+			return args->list[*pos - 1];
+	return NULL;
 }

@@ -1,458 +1,433 @@
-#include <errno.h>
-#include <fcntl.h>
-#include <jansson.h>
-#include <stdlib.h>
+/* Showing images: images, history, inspect. */
+#include <fnmatch.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
-#include "store/base/path.h"
-#include "store/compose.h"
 #include "store/tops.h"
-#include "store/transfer.h"
-#include "tools/command.h"
+#include "tools/document.h"
+#include "tools/human.h"
+#include "tools/images.h"
+#include "tools/table.h"
 
-#define PARSE(args)                                                                    \
-	struct cps_args args;                                                          \
-	int rc = cps_args_parse(cmd, argc, argv, &args);                               \
-	if (rc)                                                                        \
-		return rc < 0 ? CPS_EXIT_OK : rc;                                      \
-	rc = cps_store_open(app->root, &app->store, &app->err);                        \
-	if (rc < 0)                                                                    \
-	return CPS_EXIT_FAILED
+#define CREATED_BY_WIDTH 45 /* characters, as docker history cuts it */
 
-#define HAS(option) (cps_args_get(cmd, &args, option) != NULL)
+/* ---- images ---- */
 
-/* ---- showing ---- */
+/** One line: an image under one of its names. */
+struct row {
+	struct cps_ref ref; /* when it is named */
+	bool named;
+	struct cps_digest id, manifest;
+	uint64_t bytes;
+	char *created; /* owned */
+	int64_t created_s;
+};
 
-static const char *size_text(uint64_t bytes, char out[16])
+struct rows {
+	struct row *rows;
+	size_t count;
+	bool damaged; /* an image could not be read */
+};
+
+static void rows_release(struct rows *r)
 {
-	static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
-	double v = (double)bytes;
-	size_t u = 0;
-
-	while (v >= 1000 && u + 1 < CPS_ARRAY_LEN(units)) {
-		v /= 1000;
-		u++;
-	}
-	snprintf(out, 16, "%.3g%s", v, units[u]);
-	return out;
+	for (size_t i = 0; i < r->count; i++)
+		free(r->rows[i].created);
+	free(r->rows);
 }
 
-static const char *id_text(const struct cps_digest *d, bool whole, char out[72])
+static bool matches(const struct row *row, const char *pattern)
 {
-	cps_digest_text(d, out);
-	if (!whole)
-		memmove(out, out + 7, 12), out[12] = '\0';
-	return out;
-}
+	cps_auto(cps_buf) struct cps_buf name = CPS_BUF_INIT(0);
+	cps_auto(cps_buf) struct cps_buf whole = CPS_BUF_INIT(0);
+	struct cps_ref want;
 
-static void print_escaped(const char *text, size_t limit)
-{
-	struct cps_buf out = CPS_BUF_INIT(0);
-
-	cps_escape(&out, text, strlen(text));
-	if (limit && out.len > limit)
-		printf("%.*s…", (int)limit - 1, cps_buf_cstr(&out));
-	else
-		fputs(cps_buf_cstr(&out), stdout);
-	cps_buf_release(&out);
-}
-
-static uint64_t image_bytes(const struct cps_image *image)
-{
-	uint64_t total = image->config.len + image->manifest.len;
-
-	for (size_t i = 0; i < image->layer_count; i++)
-		total += image->layers[i].blob.size;
-	return total;
-}
-
-static const char *day(const char *created)
-{
-	static char out[20];
-
-	snprintf(out, sizeof(out), "%.10s %.8s", created,
-		 strlen(created) > 18 ? created + 11 : "");
-	return created[0] ? out : "-";
-}
-
-static void print_image(struct cps_app *app, const struct cps_image_entry *e,
-			bool digests, bool whole, bool quiet)
-{
-	const struct cps_digest *d = &e->digest;
-	char name[CPS_DIGEST_TEXT_LEN], id[72], size[16];
-	cps_auto(cps_image_free) struct cps_image *image = NULL;
-	struct cps_buf repo = CPS_BUF_INIT(0);
-	struct cps_ref ref = {0};
-	struct cps_err err = CPS_ERR_INIT;
-
-	if (cps_image_open(app->store, cps_digest_text(d, name), &image, &err) < 0) {
-		cps_err_wrap(&err, 0, "image '%s'", e->name ? e->name : name);
-		cps_complain(err.msg);
-		return;
-	}
-	if (quiet) {
-		puts(id_text(&image->id, whole, id));
-		return;
-	}
-	if (e->name && cps_ref_parse(e->name, &ref, NULL) == 0)
-		cps_ref_repository(&ref, &repo);
-	printf("%-28s %-14s ", e->name ? cps_buf_cstr(&repo) : "<none>",
-	       e->name ? ref.tag : "<none>");
-	if (digests)
-		printf("%s ", cps_digest_text(d, name));
-	printf("%-12s %-20s %s\n", id_text(&image->id, whole, id), day(image->created),
-	       size_text(image_bytes(image), size));
-	cps_buf_release(&repo);
-}
-
-static bool matches(const struct cps_image_entry *e, const char *name)
-{
-	struct cps_ref want, have;
-
-	if (!name)
+	if (!pattern)
 		return true;
-	if (!e->name || cps_ref_parse(e->name, &have, NULL) < 0 ||
-	    cps_ref_parse(name, &want, NULL) < 0)
+	if (!row->named || cps_ref_repository(&row->ref, &name) < 0 ||
+	    cps_ref_familiar(&row->ref, &whole) < 0)
 		return false;
-	if (!strchr(name, ':'))
-		strcpy(want.tag, have.tag);
-	return cps_ref_same_name(&want, &have);
+	if (fnmatch(pattern, cps_buf_cstr(&name), FNM_PATHNAME) == 0 ||
+	    fnmatch(pattern, cps_buf_cstr(&whole), FNM_PATHNAME) == 0)
+		return true;
+	/* docker.io/library/debian is debian. */
+	if (cps_ref_parse(pattern, &want, NULL) < 0)
+		return false;
+	if (!strchr(pattern, ':'))
+		strcpy(want.tag, row->ref.tag);
+	return cps_ref_same_name(&want, &row->ref);
+}
+
+static int fill_row(struct cps_app *app, const struct cps_image_entry *e,
+		    struct row *row)
+{
+	cps_auto(cps_image_free) struct cps_image *image = NULL;
+	struct cps_err err = CPS_ERR_INIT;
+	char digest[CPS_DIGEST_TEXT_LEN];
+	const char *name = e->name ? e->name : cps_digest_text(&e->digest, digest);
+	int rc = cps_image_open(app->store, name, &image, &err);
+
+	if (rc < 0) {
+		cps_err_wrap(&err, 0, "images: '%s'", name);
+		cps_complain(err.msg);
+		return rc;
+	}
+	row->named = e->name && cps_ref_parse(e->name, &row->ref, NULL) == 0;
+	row->manifest = e->digest;
+	row->id = image->id;
+	row->bytes = cps_image_bytes(image);
+	row->created = CPS_TAKE(image->created);
+	if (cps_time_parse(row->created, &row->created_s) < 0)
+		row->created_s = INT64_MIN;
+	return 0;
+}
+
+/* Newest first; images of one moment by name. */
+static int compare_rows(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+	int rc;
+
+	if (x->created_s != y->created_s)
+		return x->created_s < y->created_s ? 1 : -1;
+	rc = strcmp(x->ref.path, y->ref.path);
+	return rc ? rc : strcmp(x->ref.tag, y->ref.tag);
+}
+
+static int collect_rows(struct cps_app *app, const char *pattern, struct rows *out)
+{
+	struct cps_image_list list;
+	int rc = cps_image_list(app->store, &list, &app->err);
+
+	if (rc < 0)
+		return rc;
+	out->rows = calloc(list.count + 1, sizeof(*out->rows));
+	for (size_t i = 0; out->rows && i < list.count; i++) {
+		struct row *row = &out->rows[out->count];
+
+		*row = (struct row){0};
+		if (fill_row(app, &list.entries[i], row) < 0)
+			out->damaged = true;
+		else if (matches(row, pattern))
+			out->count++;
+		else
+			free(row->created);
+	}
+	cps_image_list_release(&list);
+	if (!out->rows)
+		return cps_err_nomem(&app->err);
+	qsort(out->rows, out->count, sizeof(*out->rows), compare_rows);
+	return 0;
+}
+
+static const char *repository(const struct row *row, struct cps_buf *out)
+{
+	return row->named && cps_ref_repository(&row->ref, out) == 0 ? cps_buf_cstr(out)
+								     : "<none>";
+}
+
+static int print_rows(const struct rows *rows, bool digests, bool whole)
+{
+	cps_auto(cps_table) struct cps_table t = CPS_TABLE_INIT(digests ? 6u : 5u);
+	char text[CPS_HUMAN_MAX];
+
+	cps_table_add(&t, "REPOSITORY");
+	cps_table_add(&t, "TAG");
+	if (digests)
+		cps_table_add(&t, "DIGEST");
+	cps_table_add(&t, "IMAGE ID");
+	cps_table_add(&t, "CREATED");
+	cps_table_add(&t, "SIZE");
+	for (size_t i = 0; i < rows->count; i++) {
+		const struct row *row = &rows->rows[i];
+		cps_auto(cps_buf) struct cps_buf repo = CPS_BUF_INIT(0);
+
+		cps_table_add(&t, repository(row, &repo));
+		cps_table_add(&t, row->named ? row->ref.tag : "<none>");
+		if (digests)
+			cps_table_add(&t, cps_id_text(&row->manifest, true, text));
+		cps_table_add(&t, cps_id_text(&row->id, whole, text));
+		cps_table_add(&t, cps_ago_text(row->created, time(NULL), text));
+		cps_table_add(&t, cps_size_text(row->bytes, text));
+	}
+	return cps_table_print(&t);
+}
+
+static int print_rows_json(const struct rows *rows)
+{
+	struct cps_doc_list list = {.out = stdout};
+	char text[CPS_HUMAN_MAX];
+
+	for (size_t i = 0; i < rows->count; i++) {
+		const struct row *row = &rows->rows[i];
+		struct json_t *doc = cps_doc_new_object();
+		cps_auto(cps_buf) struct cps_buf repo = CPS_BUF_INIT(0);
+
+		cps_doc_put_text(doc, "ID", cps_id_text(&row->id, true, text));
+		cps_doc_put_text(doc, "Repository", repository(row, &repo));
+		cps_doc_put_text(doc, "Tag", row->named ? row->ref.tag : "<none>");
+		cps_doc_put_text(doc, "Digest",
+				 cps_id_text(&row->manifest, true, text));
+		cps_doc_put_text(doc, "CreatedAt", row->created);
+		cps_doc_put_number(doc, "Size", row->bytes);
+		cps_doc_list_add(&list, doc);
+	}
+	return cps_doc_list_end(&list);
+}
+
+static int print_ids(const struct rows *rows, bool whole)
+{
+	char text[CPS_HUMAN_MAX];
+
+	for (size_t i = 0; i < rows->count; i++)
+		puts(cps_id_text(&rows->rows[i].id, whole, text));
+	return 0;
 }
 
 int cmd_images(struct cps_app *app, const struct cps_command *cmd, int argc,
 	       char **argv)
 {
-	struct cps_image_list list;
+	__attribute__((cleanup(rows_release))) struct rows rows = {0};
 
-	PARSE(args);
-	if (cps_image_list(app->store, &list, &app->err) < 0)
+	CPS_BEGIN(args);
+	if (collect_rows(app, args.count ? args.args[0] : NULL, &rows) < 0)
 		return CPS_EXIT_FAILED;
-	if (!HAS("quiet"))
-		printf("%-28s %-14s %s%-12s %-20s %s\n", "REPOSITORY", "TAG",
-		       HAS("digests") ? "DIGEST " : "", "IMAGE ID", "CREATED", "SIZE");
-	for (size_t i = 0; i < list.count; i++)
-		if (matches(&list.entries[i], args.count ? args.args[0] : NULL))
-			print_image(app, &list.entries[i], HAS("digests"),
-				    HAS("no-trunc"), HAS("quiet"));
-	cps_image_list_release(&list);
-	return CPS_EXIT_OK;
+	if (CPS_HAS("json"))
+		rc = print_rows_json(&rows);
+	else if (CPS_HAS("quiet"))
+		rc = print_ids(&rows, CPS_HAS("no-trunc"));
+	else
+		rc = print_rows(&rows, CPS_HAS("digests"), CPS_HAS("no-trunc"));
+	if (rc < 0)
+		cps_err_sys(&app->err, rc, "the list");
+	return rc < 0 || rows.damaged ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
 
-static int open_image(struct cps_app *app, const char *name, struct cps_image **out)
-{
-	int rc = cps_image_open(app->store, name, out, &app->err);
+/* ---- history ---- */
 
-	return rc < 0 ? cps_err_wrap(&app->err, rc, "'%s'", name) : 0;
+/** One step of an image's history, newest first. */
+struct step {
+	const struct cps_history *history;
+	bool newest;
+	uint64_t bytes;
+	size_t layer; /* from 1; 0: it made none */
+};
+
+/* Start with *left = history_count and *layer = layer_count. */
+static bool next_step(const struct cps_image *image, size_t *left, size_t *layer,
+		      struct step *out)
+{
+	if (*left == 0)
+		return false;
+	*out = (struct step){
+		.history = &image->history[*left - 1],
+		.newest = *left == image->history_count,
+	};
+	(*left)--;
+	if (out->history->empty_layer || *layer == 0)
+		return true;
+	out->layer = (*layer)--;
+	out->bytes = image->layers[out->layer - 1].blob.size;
+	return true;
+}
+
+static const char *step_id(const struct cps_image *image, const struct step *step,
+			   bool whole, char out[CPS_HUMAN_MAX])
+{
+	return step->newest ? cps_id_text(&image->id, whole, out) : "<missing>";
+}
+
+static int print_history(const struct cps_image *image, bool whole)
+{
+	cps_auto(cps_table) struct cps_table t = CPS_TABLE_INIT(5u);
+	size_t left = image->history_count, layer = image->layer_count;
+	char text[CPS_HUMAN_MAX];
+	struct step step;
+
+	cps_table_add(&t, "IMAGE");
+	cps_table_add(&t, "CREATED");
+	cps_table_add(&t, "CREATED BY");
+	cps_table_add(&t, "SIZE");
+	cps_table_add(&t, "COMMENT");
+	while (next_step(image, &left, &layer, &step)) {
+		const struct cps_history *h = step.history;
+
+		cps_table_add(&t, step_id(image, &step, whole, text));
+		cps_table_add(&t, cps_ago_text(h->created, time(NULL), text));
+		cps_table_add_cut(&t, h->created_by, whole ? 0 : CREATED_BY_WIDTH);
+		cps_table_add(&t, cps_size_text(step.bytes, text));
+		cps_table_add(&t, h->comment);
+	}
+	return cps_table_print(&t);
+}
+
+static int print_history_json(const struct cps_image *image)
+{
+	size_t left = image->history_count, layer = image->layer_count;
+	struct cps_doc_list list = {.out = stdout};
+	char text[CPS_HUMAN_MAX];
+	struct step step;
+
+	while (next_step(image, &left, &layer, &step)) {
+		struct json_t *doc = cps_doc_new_object();
+
+		cps_doc_put_text(doc, "ID", step_id(image, &step, true, text));
+		cps_doc_put_text(doc, "CreatedAt", step.history->created);
+		cps_doc_put_text(doc, "CreatedBy", step.history->created_by);
+		cps_doc_put_number(doc, "Size", step.bytes);
+		cps_doc_put_text(doc, "Comment", step.history->comment);
+		cps_doc_put_number(doc, "Layer", step.layer);
+		cps_doc_list_add(&list, doc);
+	}
+	return cps_doc_list_end(&list);
+}
+
+static int print_history_ids(const struct cps_image *image, bool whole)
+{
+	size_t left = image->history_count, layer = image->layer_count;
+	char text[CPS_HUMAN_MAX];
+	struct step step;
+
+	while (next_step(image, &left, &layer, &step))
+		puts(step_id(image, &step, whole, text));
+	return 0;
 }
 
 int cmd_history(struct cps_app *app, const struct cps_command *cmd, int argc,
 		char **argv)
 {
 	cps_auto(cps_image_free) struct cps_image *image = NULL;
-	char id[72], size[16];
-	size_t layer;
 
-	PARSE(args);
-	if (open_image(app, args.args[0], &image) < 0)
+	CPS_BEGIN(args);
+	if (cps_open_image(app, args.args[0], &image) < 0)
 		return CPS_EXIT_FAILED;
-	layer = image->layer_count;
-	if (!HAS("quiet"))
-		printf("%-12s %-20s %-46s %-8s %s\n", "IMAGE", "CREATED", "CREATED BY",
-		       "SIZE", "COMMENT");
-	for (size_t i = image->history_count; i-- > 0;) {
-		const struct cps_history *h = &image->history[i];
-		bool newest = i + 1 == image->history_count;
-		uint64_t bytes = 0;
+	if (CPS_HAS("json"))
+		rc = print_history_json(image);
+	else if (CPS_HAS("quiet"))
+		rc = print_history_ids(image, CPS_HAS("no-trunc"));
+	else
+		rc = print_history(image, CPS_HAS("no-trunc"));
+	if (rc < 0)
+		cps_err_sys(&app->err, rc, "the history");
+	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
+}
 
-		if (!h->empty_layer && layer > 0)
-			bytes = image->layers[--layer].blob.size;
-		if (HAS("quiet")) {
-			puts(newest ? id_text(&image->id, HAS("no-trunc"), id)
-				    : "<missing>");
+/* ---- inspect ---- */
+
+/* RepoTags, and the same repositories with the manifest's digest, each once. */
+static void put_names(struct json_t *doc, const struct cps_image_list *list,
+		      const struct cps_digest *manifest)
+{
+	struct json_t *tags = cps_doc_new_array(), *digests = cps_doc_new_array();
+	cps_auto(cps_buf) struct cps_buf before = CPS_BUF_INIT(0);
+	char digest[CPS_DIGEST_TEXT_LEN];
+	const char *name;
+	size_t pos = 0;
+
+	cps_digest_text(manifest, digest);
+	cps_buf_str(&before, " ");
+	while ((name = cps_next_name(list, manifest, &pos))) {
+		cps_auto(cps_buf) struct cps_buf repo = CPS_BUF_INIT(0);
+		struct cps_ref ref;
+
+		cps_doc_put_text(tags, NULL, name);
+		if (cps_ref_parse(name, &ref, NULL) < 0 ||
+		    cps_buf_str(&repo, " ") < 0 ||
+		    cps_ref_repository(&ref, &repo) < 0 ||
+		    cps_buf_printf(&repo, "@%s ", digest) < 0 ||
+		    strstr(cps_buf_cstr(&before), cps_buf_cstr(&repo)))
 			continue;
-		}
-		printf("%-12s %-20s ",
-		       newest ? id_text(&image->id, HAS("no-trunc"), id) : "<missing>",
-		       day(h->created));
-		print_escaped(h->created_by, HAS("no-trunc") ? 0 : 45);
-		printf("  %s  ", size_text(bytes, size));
-		print_escaped(h->comment, 0);
-		putchar('\n');
+		cps_buf_append(&before, repo.data + 1, repo.len - 1);
+		cps_doc_put_bytes(digests, NULL, cps_buf_cstr(&repo) + 1, repo.len - 2);
 	}
-	return CPS_EXIT_OK;
+	cps_doc_put(doc, "RepoTags", tags);
+	cps_doc_put(doc, "RepoDigests", digests);
 }
 
-static json_t *names_of(struct cps_app *app, const struct cps_image *image)
+static struct json_t *root_fs(const struct cps_image *image)
 {
-	struct cps_image_list list;
-	json_t *names = json_array();
-
-	if (cps_image_list(app->store, &list, NULL) < 0)
-		return names;
-	for (size_t i = 0; i < list.count; i++)
-		if (list.entries[i].name &&
-		    cps_digest_equal(&list.entries[i].digest, &image->manifest_digest))
-			json_array_append_new(names, json_string(list.entries[i].name));
-	cps_image_list_release(&list);
-	return names;
-}
-
-static json_t *inspect(struct cps_app *app, const struct cps_image *image)
-{
-	json_t *config =
-		json_loadb(cps_buf_cstr(&image->config), image->config.len, 0, NULL);
-	json_t *layers = json_array(), *inner = json_object_get(config, "config"), *doc;
-	char id[CPS_DIGEST_TEXT_LEN], text[CPS_DIGEST_TEXT_LEN];
+	struct json_t *doc = cps_doc_new_object(), *layers = cps_doc_new_array();
+	char text[CPS_HUMAN_MAX];
 
 	for (size_t i = 0; i < image->layer_count; i++)
-		json_array_append_new(
-			layers,
-			json_string(cps_digest_text(&image->layers[i].diff_id, text)));
-	doc = json_pack(
-		"{s:s, s:o, s:s, s:s, s:s, s:O, s:s, s:s, s:I, s:{s:s, s:o}}", "Id",
-		cps_digest_text(&image->id, id), "RepoTags", names_of(app, image),
-		"Digest", cps_digest_text(&image->manifest_digest, text), "Created",
-		image->created, "Author", image->author, "Config",
-		inner ? inner : json_object(), "Architecture", image->architecture,
-		"Os", image->os, "Size", (json_int_t)image_bytes(image), "RootFS",
-		"Type", "layers", "Layers", layers);
-	json_decref(config);
+		cps_doc_put_text(layers, NULL,
+				 cps_id_text(&image->layers[i].diff_id, true, text));
+	cps_doc_put_text(doc, "Type", "layers");
+	cps_doc_put(doc, "Layers", layers);
 	return doc;
 }
 
-static json_t *inspect_top(const struct cps_top_info *info)
+static struct json_t *inspect(const struct cps_image *image,
+			      const struct cps_image_list *list)
 {
-	char image[CPS_DIGEST_TEXT_LEN], manifest[CPS_DIGEST_TEXT_LEN],
-		chain[CPS_DIGEST_TEXT_LEN] = "";
+	struct json_t *doc = cps_doc_new_object();
+	size_t steps = image->history_count;
+	char text[CPS_HUMAN_MAX];
 
+	cps_doc_put_text(doc, "Id", cps_id_text(&image->id, true, text));
+	put_names(doc, list, &image->manifest_digest);
+	cps_doc_put_text(doc, "Digest",
+			 cps_id_text(&image->manifest_digest, true, text));
+	cps_doc_put_text(doc, "Comment",
+			 steps ? image->history[steps - 1].comment : "");
+	cps_doc_put_text(doc, "Created", image->created);
+	cps_doc_put_text(doc, "Author", image->author);
+	cps_doc_put_member(doc, "Config", image->config.data, image->config.len,
+			   "config");
+	cps_doc_put_text(doc, "Architecture", image->architecture);
+	if (image->variant[0])
+		cps_doc_put_text(doc, "Variant", image->variant);
+	cps_doc_put_text(doc, "Os", image->os);
+	cps_doc_put_number(doc, "Size", cps_image_bytes(image));
+	cps_doc_put(doc, "RootFS", root_fs(image));
+	return doc;
+}
+
+/* What top.json says. */
+static struct json_t *inspect_top(const struct cps_top_info *info)
+{
+	struct json_t *doc = cps_doc_new_object();
+	char text[CPS_HUMAN_MAX];
+
+	cps_doc_put_text(doc, "Id", info->id);
+	cps_doc_put_text(doc, "Created", info->created);
+	cps_doc_put_text(doc, "Name", info->name);
+	cps_doc_put_text(doc, "Image", info->image);
+	cps_doc_put_text(doc, "ImageID", cps_id_text(&info->image_id, true, text));
+	cps_doc_put_text(doc, "Manifest", cps_id_text(&info->manifest, true, text));
 	if (!cps_digest_is_zero(&info->chain_id))
-		cps_digest_text(&info->chain_id, chain);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "Id", info->id,
-			 "Created", info->created, "Name", info->name, "Image",
-			 info->image, "ImageID",
-			 cps_digest_text(&info->image_id, image), "Manifest",
-			 cps_digest_text(&info->manifest, manifest), "ChainID", chain);
+		cps_doc_put_text(doc, "ChainID",
+				 cps_id_text(&info->chain_id, true, text));
+	return doc;
 }
 
 int cmd_inspect(struct cps_app *app, const struct cps_command *cmd, int argc,
 		char **argv)
 {
-	json_t *all = json_array();
+	struct cps_image_list list;
 	int status = CPS_EXIT_OK;
+	struct json_t *all;
 
-	PARSE(args);
+	CPS_BEGIN(args);
+	if (cps_image_list(app->store, &list, &app->err) < 0)
+		return CPS_EXIT_FAILED;
+	all = cps_doc_new_array();
 	for (int i = 0; i < args.count; i++) {
 		cps_auto(cps_image_free) struct cps_image *image = NULL;
+
 		cps_auto(cps_top_info) struct cps_top_info top = {0};
 
 		/* A container comes before an image of that name, as docker has it. */
 		if (cps_tops_find(app->store, args.args[i], &top, NULL) == 0)
-			json_array_append_new(all, inspect_top(&top));
-		else if (open_image(app, args.args[i], &image) < 0)
-			status = CPS_EXIT_FAILED;
+			cps_doc_put(all, NULL, inspect_top(&top));
+		else if (cps_open_image(app, args.args[i], &image) < 0)
+			status = cps_item_failed(app, cmd);
 		else
-			json_array_append_new(all, inspect(app, image));
+			cps_doc_put(all, NULL, inspect(image, &list));
 	}
-	json_dumpf(all, stdout, JSON_INDENT(4));
-	putchar('\n');
-	json_decref(all);
-	return status;
-}
-
-/* ---- names ---- */
-
-int cmd_tag(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
-{
-	cps_auto(cps_image_free) struct cps_image *image = NULL;
-
-	PARSE(args);
-	if (open_image(app, args.args[0], &image) < 0 ||
-	    cps_image_tag(app->store, &image->manifest_digest, image->manifest.len,
-			  image->media_type[0] ? image->media_type : CPS_MEDIA_MANIFEST,
-			  args.args[1], NULL, &app->err) < 0)
-		return CPS_EXIT_FAILED;
-	return CPS_EXIT_OK;
-}
-
-static int remove_by_id(struct cps_app *app, const char *name, bool force)
-{
-	cps_auto(cps_image_free) struct cps_image *image = NULL;
-	char id[CPS_DIGEST_TEXT_LEN];
-	json_t *names, *n;
-	size_t i, count;
-
-	if (open_image(app, name, &image) < 0)
-		return -ENOENT;
-	names = names_of(app, image);
-	count = json_array_size(names);
-	if (count > 1 && !force) {
-		json_decref(names);
-		return cps_err_set(
-			&app->err, -EBUSY,
-			"'%s': the image has %zu names; remove them, or use -f", name,
-			count);
-	}
-	json_array_foreach(names, i, n) printf("Untagged: %s\n", json_string_value(n));
-	json_decref(names);
-	printf("Deleted: %s\n", cps_digest_text(&image->id, id));
-	return cps_image_forget(app->store, &image->manifest_digest, &app->err);
-}
-
-int cmd_rmi(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
-{
-	int status = CPS_EXIT_OK;
-
-	PARSE(args);
-	for (int i = 0; i < args.count; i++) {
-		struct cps_ref ref;
-
-		if (cps_ref_parse(args.args[i], &ref, NULL) == 0 && !ref.has_digest &&
-		    cps_image_untag(app->store, args.args[i], &app->err) == 0) {
-			printf("Untagged: %s\n", args.args[i]);
-			continue;
-		}
-		if (remove_by_id(app, args.args[i], HAS("force")) < 0) {
-			cps_complain(app->err.msg);
-			status = CPS_EXIT_FAILED;
-		}
-	}
-	app->err.msg[0] = '\0';
-	return status;
-}
-
-/* ---- in and out ---- */
-
-static int open_input(struct cps_app *app, const char *path)
-{
-	int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO)
-					: open(path, O_RDONLY | O_CLOEXEC);
-
-	return fd < 0 ? cps_err_sys(&app->err, -errno, "'%s'", path) : fd;
-}
-
-int cmd_import(struct cps_app *app, const struct cps_command *cmd, int argc,
-	       char **argv)
-{
-	cps_auto(cps_fd) int fd = -1;
-	struct cps_import_opts opts = {0};
-	struct cps_digest id;
-	const char *epoch = getenv("SOURCE_DATE_EPOCH");
-	char text[CPS_DIGEST_TEXT_LEN];
-	const char *changes[64];
-
-	PARSE(args);
-	opts.message = cps_args_get(cmd, &args, "message");
-	for (int i = 0; i < args.list_count; i++)
-		if (args.list[i] != opts.message)
-			changes[opts.change_count++] = args.list[i];
-	opts.changes = changes;
-	opts.origin = args.args[0];
-	opts.created_s = epoch ? strtoll(epoch, NULL, 10) : (int64_t)time(NULL);
-	fd = open_input(app, args.args[0]);
-	if (fd < 0)
-		return CPS_EXIT_FAILED;
-	rc = cps_import(app->store, fd, args.args[1], &opts, &id, &app->err);
-	if (rc < 0) {
-		cps_err_wrap(&app->err, rc, "'%s'", args.args[0]);
-		return CPS_EXIT_FAILED;
-	}
-	puts(cps_digest_text(&id, text));
-	return CPS_EXIT_OK;
-}
-
-static void say_loaded(void *ctx, const char *name, const struct cps_digest *id,
-		       bool displaced)
-{
-	char text[CPS_DIGEST_TEXT_LEN];
-
-	if (!name)
-		printf("Loaded image ID: %s\n", cps_digest_text(id, text));
-	else
-		printf("Loaded image: %s%s\n", name,
-		       displaced ? " (the name meant another image before)" : "");
-}
-
-int cmd_load(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
-{
-	cps_auto(cps_fd) int fd = -1;
-	const char *path;
-
-	PARSE(args);
-	path = cps_args_get(cmd, &args, "input");
-	if (!path && isatty(STDIN_FILENO)) {
-		cps_err_set(&app->err, 0, "standard input is a terminal; use -i FILE");
-		return CPS_EXIT_FAILED;
-	}
-	fd = open_input(app, path ? path : "-");
-	if (fd < 0)
-		return CPS_EXIT_FAILED;
-	rc = cps_load(app->store, fd, NULL, say_loaded, NULL, &app->err);
+	cps_image_list_release(&list);
+	rc = cps_doc_print(all, stdout);
 	if (rc < 0)
-		cps_err_wrap(&app->err, rc, "'%s'", path ? path : "-");
-	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
-}
-
-static int save_choice(const char *text, const char *const *names, int count)
-{
-	for (int i = 0; i < count; i++)
-		if (!text || strcmp(text, names[i]) == 0)
-			return i;
-	return -1;
-}
-
-/* A file is written aside and renamed: a failed save leaves no half of one. */
-static int save_to(struct cps_app *app, const char *path, const struct cps_args *args,
-		   int format, int compress)
-{
-	const char *const *names = (const char *const *)args->args;
-	struct cps_buf aside = CPS_BUF_INIT(0);
-	int fd, rc;
-
-	if (!path)
-		return cps_save(app->store, STDOUT_FILENO, names, (size_t)args->count,
-				format, compress, NULL, &app->err);
-	cps_buf_printf(&aside, "%s.XXXXXX", path);
-	fd = mkostemp((char *)aside.data, O_CLOEXEC);
-	rc = fd < 0 ? -errno : 0;
-	if (rc < 0) {
-		cps_buf_release(&aside);
-		return cps_err_sys(&app->err, rc, "'%s'", path);
-	}
-	rc = cps_save(app->store, fd, names, (size_t)args->count, format, compress,
-		      NULL, &app->err);
-	fchmod(fd, 0644);
-	if (rc == 0 && (fsync(fd) < 0 || rename(cps_buf_cstr(&aside), path) < 0))
-		rc = cps_err_sys(&app->err, -errno, "'%s'", path);
-	if (rc < 0)
-		unlink(cps_buf_cstr(&aside));
-	close(fd);
-	cps_buf_release(&aside);
-	return rc;
-}
-
-int cmd_save(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
-{
-	static const char *const formats[] = {"docker-archive", "oci-archive"};
-	static const char *const codecs[] = {"keep", "gzip", "zstd", "none"};
-	const char *path;
-	int format, compress;
-
-	PARSE(args);
-	path = cps_args_get(cmd, &args, "output");
-	format = save_choice(cps_args_get(cmd, &args, "format"), formats, 2);
-	compress = save_choice(cps_args_get(cmd, &args, "compress"), codecs, 4);
-	if (format < 0 || compress < 0) {
-		cps_complain(format < 0
-				     ? "save: --format is docker-archive or oci-archive"
-				     : "save: --compress is gzip, zstd or none");
-		return CPS_EXIT_USAGE;
-	}
-	if (!path && isatty(STDOUT_FILENO)) {
-		cps_err_set(&app->err, 0, "standard output is a terminal; use -o FILE");
-		return CPS_EXIT_FAILED;
-	}
-	return save_to(app, path, &args, format, compress) < 0 ? CPS_EXIT_FAILED
-							       : CPS_EXIT_OK;
+		cps_err_sys(&app->err, rc, "the document");
+	return rc < 0 ? CPS_EXIT_FAILED : status;
 }

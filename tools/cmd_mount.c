@@ -13,7 +13,10 @@
 #include "fs/mount.h"
 #include "fs/top/control.h"
 #include "tools/command.h"
+#include "tools/document.h"
 #include "tools/mount_source.h"
+#include "tools/progress.h"
+#include "tools/table.h"
 
 #define WORKERS       1     /* threads that decode ahead */
 #define DRIVER_END_MS 60000 /* for its last sync */
@@ -63,12 +66,17 @@ struct served {
 static int start_serving(struct cps_app *app, const struct cps_mount_what *what,
 			 const struct cps_mount_opts *opts, struct served *out)
 {
+	struct cps_mount_what first = *what;
+	struct cps_meter meter;
 	char id[CPS_TOP_ID_LEN];
 	int rc = cps_store_open(app->root, &app->store, &app->err);
 
 	if (rc < 0)
 		return rc;
-	rc = cps_mount_source(app->store, what, &out->opened, id, &app->err);
+	/* A first mount reads every layer once. */
+	first.root.progress = cps_meter_begin(&meter, app, "mount", false);
+	rc = cps_mount_source(app->store, &first, &out->opened, id, &app->err);
+	cps_meter_end(&meter);
 	if (rc < 0)
 		return cps_err_wrap(&app->err, rc, "'%s'", what->source);
 	rc = cps_mount_open(out->opened.top, opts, &out->mount, &app->err);
@@ -148,6 +156,7 @@ int cmd_mount(struct cps_app *app, const struct cps_command *cmd, int argc, char
 				     &opts, &app->err);
 	if (rc < 0)
 		return CPS_EXIT_FAILED;
+	what.root.cache_bytes = (size_t)opts.cache_mb << 20;
 	/* The driver leaves this folder behind. */
 	dir = realpath(args.args[1], NULL);
 	if (!dir) {
@@ -217,21 +226,42 @@ static int each_mount(mount_fn fn, void *ctx)
 
 static int print_mount(void *ctx, const char *source, const char *dir)
 {
-	printf("%-32s %s\n", source, dir);
+	cps_table_add(ctx, source);
+	cps_table_add(ctx, dir);
+	return 0;
+}
+
+static int print_mount_json(void *ctx, const char *source, const char *dir)
+{
+	struct json_t *doc = cps_doc_new_object();
+
+	cps_doc_put_text(doc, "Source", source);
+	cps_doc_put_text(doc, "Destination", dir);
+	cps_doc_list_add(ctx, doc);
 	return 0;
 }
 
 int cmd_mounts(struct cps_app *app, const struct cps_command *cmd, int argc,
 	       char **argv)
 {
+	cps_auto(cps_table) struct cps_table table = CPS_TABLE_INIT(2u);
+	struct cps_doc_list list = {.out = stdout};
 	struct cps_args args;
 	int rc = cps_args_parse(cmd, argc, argv, &args);
 
 	if (rc)
 		return rc < 0 ? CPS_EXIT_OK : rc;
-	printf("%-32s %s\n", "SOURCE", "DIR");
-	each_mount(print_mount, NULL);
-	return CPS_EXIT_OK;
+	if (CPS_HAS("json")) {
+		each_mount(print_mount_json, &list);
+		rc = cps_doc_list_end(&list);
+	} else {
+		print_mount(&table, "SOURCE", "DIR");
+		each_mount(print_mount, &table);
+		rc = cps_table_print(&table);
+	}
+	if (rc < 0)
+		cps_err_sys(&app->err, rc, "the list");
+	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
 
 static int is_dir(void *ctx, const char *source, const char *dir)

@@ -1,74 +1,184 @@
-#include <string.h>
+/* Keeping the store: gc, df, fsck. */
+#include <errno.h>
 
 #include "store/maintain.h"
-#include "tools/command.h"
+#include "tools/document.h"
+#include "tools/human.h"
+#include "tools/progress.h"
+#include "tools/table.h"
 
-#define PARSE(args)                                                                    \
-	struct cps_args args;                                                          \
-	int rc = cps_args_parse(cmd, argc, argv, &args);                               \
-	if (rc)                                                                        \
-		return rc < 0 ? CPS_EXIT_OK : rc;                                      \
-	rc = cps_store_open(app->root, &app->store, &app->err);                        \
-	if (rc < 0)                                                                    \
-	return CPS_EXIT_FAILED
+/* ---- gc ---- */
+
+static int print_removed(const struct cps_gc_result *r, bool dry)
+{
+	char size[CPS_HUMAN_MAX];
+
+	printf("%s %llu blobs, %llu derived files, %llu untagged images: %s\n",
+	       dry ? "Would remove" : "Removed", (unsigned long long)r->blobs,
+	       (unsigned long long)r->derived, (unsigned long long)r->untagged,
+	       cps_size_text(r->bytes, size));
+	return 0;
+}
+
+static int print_removed_json(const struct cps_gc_result *r)
+{
+	struct json_t *doc = cps_doc_new_object();
+
+	cps_doc_put_number(doc, "ImagesDeleted", r->untagged);
+	cps_doc_put_number(doc, "BlobsDeleted", r->blobs);
+	cps_doc_put_number(doc, "DerivedDeleted", r->derived);
+	cps_doc_put_number(doc, "SpaceReclaimed", r->bytes);
+	return cps_doc_print(doc, stdout);
+}
 
 int cmd_gc(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
 {
 	struct cps_gc_result r;
 	bool dry;
 
-	PARSE(args);
-	dry = cps_args_get(cmd, &args, "dry-run") != NULL;
-	rc = cps_gc(app->store, cps_args_get(cmd, &args, "untagged") != NULL, dry, &r,
-		    &app->err);
+	CPS_BEGIN(args);
+	dry = CPS_HAS("dry-run");
+	rc = cps_gc(app->store, CPS_HAS("untagged"), dry, &r, &app->err);
 	if (rc < 0)
 		return CPS_EXIT_FAILED;
-	printf("%s %llu blobs, %llu derived files, %llu untagged images: %.1f MB\n",
-	       dry ? "Would remove" : "Removed", (unsigned long long)r.blobs,
-	       (unsigned long long)r.derived, (unsigned long long)r.untagged,
-	       (double)r.bytes / 1e6);
-	return CPS_EXIT_OK;
+	rc = CPS_HAS("json") ? print_removed_json(&r) : print_removed(&r, dry);
+	if (rc < 0)
+		cps_err_sys(&app->err, rc, "the document");
+	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
+}
+
+/* ---- df ---- */
+
+struct usage_row {
+	const char *type;
+	uint64_t count, bytes;
+	uint64_t reclaimable; /* bytes that gc would take */
+};
+
+static int print_usage(const struct usage_row *rows, size_t count)
+{
+	cps_auto(cps_table) struct cps_table t = CPS_TABLE_INIT(4u);
+	char text[CPS_HUMAN_MAX];
+
+	cps_table_add(&t, "TYPE");
+	cps_table_add(&t, "TOTAL");
+	cps_table_add(&t, "SIZE");
+	cps_table_add(&t, "RECLAIMABLE");
+	for (size_t i = 0; i < count; i++) {
+		const struct usage_row *r = &rows[i];
+
+		cps_table_add(&t, r->type);
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)r->count);
+		cps_table_add(&t, text);
+		cps_table_add(&t, cps_size_text(r->bytes, text));
+		cps_table_add(&t, cps_size_text(r->reclaimable, text));
+	}
+	return cps_table_print(&t);
+}
+
+static int print_usage_json(const struct usage_row *rows, size_t count)
+{
+	struct cps_doc_list list = {.out = stdout};
+
+	for (size_t i = 0; i < count; i++) {
+		struct json_t *doc = cps_doc_new_object();
+
+		cps_doc_put_text(doc, "Type", rows[i].type);
+		cps_doc_put_number(doc, "TotalCount", rows[i].count);
+		cps_doc_put_number(doc, "Size", rows[i].bytes);
+		cps_doc_put_number(doc, "Reclaimable", rows[i].reclaimable);
+		cps_doc_list_add(&list, doc);
+	}
+	return cps_doc_list_end(&list);
 }
 
 int cmd_df(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
 {
 	struct cps_usage u;
 
-	PARSE(args);
+	CPS_BEGIN(args);
 	if (cps_df(app->store, &u, &app->err) < 0)
 		return CPS_EXIT_FAILED;
-	printf("%-10s %-8s %s\n", "TYPE", "COUNT", "SIZE");
-	printf("%-10s %-8llu %.1fMB\n", "Images", (unsigned long long)u.images,
-	       (double)u.image_bytes / 1e6);
-	printf("%-10s %-8llu %.1fMB\n", "Garbage", (unsigned long long)u.garbage,
-	       (double)u.garbage_bytes / 1e6);
-	printf("%-10s %-8llu %.1fMB\n", "Derived", (unsigned long long)u.derived,
-	       (double)u.derived_bytes / 1e6);
-	printf("%-10s %-8llu %.1fMB\n", "Containers", (unsigned long long)u.tops,
-	       (double)u.top_bytes / 1e6);
-	return CPS_EXIT_OK;
+	const struct usage_row rows[] = {
+		{"Images", u.images, u.image_bytes, 0},
+		{"Garbage", u.garbage, u.garbage_bytes, u.garbage_bytes},
+		{"Derived", u.derived, u.derived_bytes, 0},
+		{"Containers", u.tops, u.top_bytes, 0},
+	};
+	rc = CPS_HAS("json") ? print_usage_json(rows, CPS_ARRAY_LEN(rows))
+			     : print_usage(rows, CPS_ARRAY_LEN(rows));
+	if (rc < 0)
+		cps_err_sys(&app->err, rc, "the table");
+	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
 
-static void say_found(void *ctx, enum cps_fsck_kind kind, const char *what,
-		      const char *why, bool repaired)
+/* ---- fsck ---- */
+
+/** Where findings go as they come. */
+struct findings {
+	struct cps_meter meter;
+	struct json_t *list; /* NULL: they are printed as text */
+};
+
+static void on_found(void *ctx, enum cps_fsck_kind kind, const char *what,
+		     const char *why, bool repaired)
 {
 	static const char *const kinds[] = {
 		[CPS_FSCK_MISSING] = "missing",     [CPS_FSCK_DAMAGED] = "damaged",
 		[CPS_FSCK_DOCUMENT] = "unreadable", [CPS_FSCK_DERIVED] = "derived",
 		[CPS_FSCK_STRAY] = "stray",
 	};
+	struct findings *f = ctx;
+	struct json_t *doc;
 
-	printf("%s: %s: %s%s\n", kinds[kind], what, why, repaired ? " (removed)" : "");
+	cps_meter_end(&f->meter);
+	if (!f->list) {
+		printf("%s: ", kinds[kind]);
+		cps_print_escaped(what);
+		printf(": ");
+		cps_print_escaped(why);
+		puts(repaired ? " (removed)" : "");
+		return;
+	}
+	doc = cps_doc_new_object();
+	cps_doc_put_text(doc, "Kind", kinds[kind]);
+	cps_doc_put_text(doc, "Name", what);
+	cps_doc_put_text(doc, "Reason", why);
+	cps_doc_put_bool(doc, "Repaired", repaired);
+	cps_doc_put(f->list, NULL, doc);
+}
+
+static int print_verdict_json(struct json_t *findings, int left)
+{
+	struct json_t *doc = cps_doc_new_object();
+
+	cps_doc_put_bool(doc, "Clean", left == 0);
+	cps_doc_put(doc, "Findings", findings);
+	return cps_doc_print(doc, stdout);
 }
 
 int cmd_fsck(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
 {
-	PARSE(args);
-	rc = cps_fsck(app->store, cps_args_get(cmd, &args, "repair") != NULL, say_found,
-		      NULL, &app->err);
-	if (rc < 0)
+	struct cps_progress progress;
+	struct findings f = {0};
+	int left;
+
+	CPS_BEGIN(args);
+	if (CPS_HAS("json"))
+		f.list = cps_doc_new_array();
+	progress = cps_meter_begin(&f.meter, app, "fsck", false);
+	left = cps_fsck(app->store, CPS_HAS("repair"), &progress, on_found, &f,
+			&app->err);
+	cps_meter_end(&f.meter);
+	if (left < 0) {
+		cps_doc_free(f.list);
 		return CPS_EXIT_FAILED;
-	if (rc == 0)
+	}
+	if (f.list)
+		rc = print_verdict_json(f.list, left);
+	else if (left == 0)
 		puts("clean");
-	return rc ? CPS_EXIT_FAILED : CPS_EXIT_OK;
+	if (rc < 0)
+		cps_err_sys(&app->err, rc, "the document");
+	return left || rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }

@@ -24,19 +24,21 @@ struct cps_option {
 	char letter;      /* 0: none */
 	const char *arg;  /* NULL: a switch */
 	const char *help;
+	bool test; /* a test of find: stands behind one dash, as in find(1) */
 };
 
-#define CPS_OPTIONS_MAX 12
+#define CPS_OPTIONS_MAX 24
+#define CPS_VALUES_MAX  64 /* values of options in one command line */
 
 struct cps_command {
 	const char *name;
 	/** Returns an exit status; CPS_EXIT_FAILED after setting app->err. */
 	int (*run)(struct cps_app *app, const struct cps_command *cmd, int argc,
 		   char **argv);
-	bool needs_store;
 	int min_args, max_args; /* -1: any number */
 	const char *args;
-	const char *summary;
+	const char *summary; /* one line, without a full stop */
+	const char *more;    /* paragraphs for --help and the man page; NULL: none */
 	struct cps_option options[CPS_OPTIONS_MAX];
 };
 
@@ -47,8 +49,8 @@ const struct cps_command *cps_command_find(const char *name);
 /** The options that were given, in the order of the table, and the arguments. */
 struct cps_args {
 	const char *value[CPS_OPTIONS_MAX]; /* NULL: not given; "" for a switch */
-	const char
-		*list[64]; /* every value of the options that may come several times */
+	const char *list[CPS_VALUES_MAX];   /* every value, in the order of the line */
+	int list_option[CPS_VALUES_MAX];    /* of which option of the table */
 	int list_count;
 	char **args;
 	int count;
@@ -58,8 +60,28 @@ struct cps_args {
  *  asked for and shown. */
 int cps_args_parse(const struct cps_command *cmd, int argc, char **argv,
 		   struct cps_args *out);
+/** The last value of an option, "" for a switch that was given, NULL for what was not.
+ *  option  as in the table; a test of find with its dash: "-name" */
 const char *cps_args_get(const struct cps_command *cmd, const struct cps_args *args,
 			 const char *option);
+/** The values of an option that may come several times, one a call. Start with
+ *  *pos = 0. NULL at the end. */
+const char *cps_args_each(const struct cps_command *cmd, const struct cps_args *args,
+			  const char *option, int *pos);
+
+/** How most commands begin: parse the arguments, open the store. Declares `args` and
+ *  `rc`. */
+#define CPS_BEGIN(args)                                                                \
+	struct cps_args args;                                                          \
+	int rc = cps_args_parse(cmd, argc, argv, &(args));                             \
+	if (rc)                                                                        \
+		return rc < 0 ? CPS_EXIT_OK : rc;                                      \
+	rc = cps_store_open(app->root, &app->store, &app->err);                        \
+	if (rc < 0)                                                                    \
+	return CPS_EXIT_FAILED
+
+/** Was the option given? Within a command's function. */
+#define CPS_HAS(option) (cps_args_get(cmd, &args, option) != NULL)
 
 void cps_help_all(FILE *out);
 void cps_help_command(const struct cps_command *cmd, FILE *out);
@@ -71,6 +93,14 @@ const char *cps_nearest(const char *word, const char *(*get)(const void *ctx, si
 
 /** Print to stderr: "capas: <message>", control bytes escaped. */
 void cps_complain(const char *text);
+/** To standard output, with what would steer a terminal escaped. */
+void cps_print_escaped(const char *text);
+/** The same with the command named, for a wrong command line. CPS_EXIT_USAGE. */
+int cps_usage(const struct cps_command *cmd, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/** One of several things failed and the others go on: print app->err, begin it anew.
+ *  CPS_EXIT_FAILED. */
+int cps_item_failed(struct cps_app *app, const struct cps_command *cmd);
 
 /** Run functions of the table. */
 #define CPS_RUN(name)                                                                  \
@@ -90,6 +120,7 @@ CPS_RUN(cmd_mounts);
 CPS_RUN(cmd_ls);
 CPS_RUN(cmd_cat);
 CPS_RUN(cmd_find);
+CPS_RUN(cmd_cp);
 CPS_RUN(cmd_commit);
 CPS_RUN(cmd_diff);
 CPS_RUN(cmd_export);
@@ -98,6 +129,7 @@ CPS_RUN(cmd_mark);
 CPS_RUN(cmd_gc);
 CPS_RUN(cmd_df);
 CPS_RUN(cmd_fsck);
+CPS_RUN(cmd_info);
 CPS_RUN(cmd_version);
 CPS_RUN(cmd_generate);
 

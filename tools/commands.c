@@ -2,213 +2,405 @@
 
 #include <string.h>
 
-#define NO_TRUNC                                                                       \
+#define ANY (-1) /* number of arguments */
+
+/* A switch, and an option with a value; with a letter or with 0. */
+#define SWITCH(name_, letter_, help_)                                                  \
 	{                                                                              \
-		"no-trunc", 0, NULL, "show whole digests and instructions"             \
+		.name = (name_), .letter = (letter_), .help = (help_)                  \
 	}
-#define QUIET                                                                          \
+#define OPTION(name_, letter_, arg_, help_)                                            \
 	{                                                                              \
-		"quiet", 'q', NULL, "print IDs only"                                   \
+		.name = (name_), .letter = (letter_), .arg = (arg_), .help = (help_)   \
 	}
-#define LAYER                                                                          \
+/* One of find's tests: one dash, as find(1) has them. */
+#define TEST(name_, arg_, help_)                                                       \
 	{                                                                              \
-		"layer", 0, "N", "one layer as it is, whiteouts shown, from 1"         \
-	}
-#define UPTO                                                                           \
-	{                                                                              \
-		"upto", 0, "N", "only the first N layers"                              \
+		.name = (name_), .arg = (arg_), .help = (help_), .test = true          \
 	}
 
+/* What several commands have. */
+#define JSON     SWITCH("json", 0, "print one JSON document")
+#define NO_TRUNC SWITCH("no-trunc", 0, "show whole digests and instructions")
+#define IDS_ONLY SWITCH("quiet", 'q', "print IDs only")
+#define LAYER    OPTION("layer", 0, "N", "one layer as it is, whiteouts shown, from 1")
+#define UPTO     OPTION("upto", 0, "N", "only the first N layers")
+
 const struct cps_command cps_commands[] = {
-	{"cat",
-	 cmd_cat,
-	 true,
-	 1,
-	 -1,
-	 "SOURCE:PATH...",
-	 "print files of an image",
-	 {LAYER}},
-	{"commit",
-	 cmd_commit,
-	 true,
-	 1,
-	 2,
-	 "CONTAINER [NAME]",
-	 "make an image of what changed in a container",
-	 {{"author", 'a', "TEXT", "set the author of the image"},
-	  {"change", 'c', "LINE", "apply a Dockerfile line, e.g. 'CMD [\"bash\"]'"},
-	  {"message", 'm', "TEXT", "set the comment in the history"},
-	  {"compress", 0, "C", "the new layer as gzip, zstd or none (the default)"},
-	  {"upperdir", 0, "DIR", "of DIR, an overlay mount's, over IMAGE [NAME]"}}},
-	{"df", cmd_df, true, 0, 0, "", "show what the store holds", {{0}}},
-	{"diff",
-	 cmd_diff,
-	 true,
-	 1,
-	 1,
-	 "CONTAINER",
-	 "list what was added (A), changed (C) and deleted (D)",
-	 {{0}}},
-	{"export",
-	 cmd_export,
-	 true,
-	 1,
-	 1,
-	 "CONTAINER|SOURCE",
-	 "write a root filesystem as a tar archive",
-	 {{"output", 'o', "FILE", "write FILE instead of the standard output"}}},
-	{"find",
-	 cmd_find,
-	 true,
-	 1,
-	 1,
-	 "SOURCE[:PATH]",
-	 "list the paths of an image",
-	 {{"name", 0, "GLOB", "only names that match"},
-	  {"type", 0, "T", "only of type f, d, l, c, b or p"},
-	  LAYER}},
-	{"fsck",
-	 cmd_fsck,
-	 true,
-	 0,
-	 0,
-	 "",
-	 "verify every byte of the store",
-	 {{"repair", 0, NULL,
-	   "remove what is damaged, so that a load brings it back"}}},
-	{"gc",
-	 cmd_gc,
-	 true,
-	 0,
-	 0,
-	 "",
-	 "remove what no image needs",
-	 {{"untagged", 0, NULL, "also remove images that have no name"},
-	  {"dry-run", 'n', NULL, "only tell what would be removed"}}},
-	{"generate",
-	 cmd_generate,
-	 false,
-	 1,
-	 1,
-	 "man|bash|zsh|fish",
-	 "print the man page or a shell's completion",
-	 {{0}}},
-	{"history",
-	 cmd_history,
-	 true,
-	 1,
-	 1,
-	 "IMAGE",
-	 "show the steps that made an image, newest first",
-	 {NO_TRUNC, QUIET}},
-	{"images",
-	 cmd_images,
-	 true,
-	 0,
-	 1,
-	 "[NAME]",
-	 "list the images of the store",
-	 {{"all", 'a', NULL, "accepted for docker's sake: all are shown"},
-	  QUIET,
-	  {"digests", 0, NULL, "show the digests of manifests"},
-	  NO_TRUNC}},
-	{"import",
-	 cmd_import,
-	 true,
-	 2,
-	 2,
-	 "FILE|- NAME",
-	 "make an image of a root filesystem archive",
-	 {{"change", 'c', "LINE", "apply a Dockerfile line, e.g. 'CMD [\"bash\"]'"},
-	  {"message", 'm', "TEXT", "set the comment in the history"}}},
-	{"inspect",
-	 cmd_inspect,
-	 true,
-	 1,
-	 -1,
-	 "IMAGE|CONTAINER...",
-	 "show images and containers as JSON",
-	 {{0}}},
-	{"load",
-	 cmd_load,
-	 true,
-	 0,
-	 0,
-	 "",
-	 "load the images of an archive",
-	 {{"input", 'i', "FILE", "read FILE instead of the standard input"},
-	  {"quiet", 'q', NULL, "no progress"}}},
-	{"ls",
-	 cmd_ls,
-	 true,
-	 1,
-	 1,
-	 "SOURCE[:PATH]",
-	 "list a folder of an image",
-	 {{"long", 'l', NULL, "modes, owners, sizes and times"},
-	  {"recursive", 'R', NULL, "folders below too"},
-	  LAYER}},
-	{"mark",
-	 cmd_mark,
-	 true,
-	 2,
-	 2,
-	 "CONTAINER NAME",
-	 "name this moment, for mount --at NAME",
-	 {{0}}},
-	{"mount",
-	 cmd_mount,
-	 true,
-	 2,
-	 2,
-	 "SOURCE DIR",
-	 "mount an image's root filesystem at DIR",
-	 {{"ro", 0, NULL, "read-only (the default)"},
-	  {"rw", 0, NULL, "writable: changes go to a top"},
-	  {"top", 0, "NAME", "which top; made when there is none"},
-	  {"at", 0, "MARK", "the top as it was at a mark, read-only"},
-	  {"layers", 0, NULL, "each layer a folder, whiteouts shown"},
-	  LAYER,
-	  UPTO,
-	  {"options", 'o', "OPTS", "mount options: suid, dev, allow_other, ..."},
-	  {"foreground", 'f', NULL, "stay in the foreground"}}},
-	{"mounts", cmd_mounts, false, 0, 0, "", "list the mounts of capas", {{0}}},
-	{"rm",
-	 cmd_rm,
-	 true,
-	 1,
-	 -1,
-	 "CONTAINER...",
-	 "remove containers and all that was written to them",
-	 {{"force", 'f', NULL, "also damaged ones; no error for missing ones"}}},
-	{"rmi",
-	 cmd_rmi,
-	 true,
-	 1,
-	 -1,
-	 "IMAGE...",
-	 "remove names; the last takes the image",
-	 {{"force", 'f', NULL, "remove an image by its ID with all its names"}}},
-	{"save",
-	 cmd_save,
-	 true,
-	 1,
-	 -1,
-	 "IMAGE...",
-	 "write images as an archive",
-	 {{"output", 'o', "FILE", "write FILE instead of the standard output"},
-	  {"format", 0, "F", "docker-archive (the default) or oci-archive"},
-	  {"compress", 0, "C", "write layers again as gzip, zstd or none"}}},
-	{"tag", cmd_tag, true, 2, 2, "IMAGE NAME", "give an image another name", {{0}}},
-	{"umount",
-	 cmd_umount,
-	 false,
-	 1,
-	 -1,
-	 "DIR...",
-	 "unmount",
-	 {{"lazy", 'l', NULL, "detach now, end when nobody uses it"}}},
-	{"version", cmd_version, false, 0, 0, "", "print the version", {{0}}},
+	{
+		.name = "cat",
+		.run = cmd_cat,
+		.min_args = 1,
+		.max_args = ANY,
+		.args = "SOURCE:PATH...",
+		.summary = "print files of an image",
+		.options =
+			{
+				LAYER,
+				UPTO,
+			},
+	},
+	{
+		.name = "commit",
+		.run = cmd_commit,
+		.min_args = 1,
+		.max_args = 2,
+		.args = "CONTAINER [NAME]",
+		.summary = "make an image of what changed in a container",
+		.options =
+			{
+				OPTION("author", 'a', "TEXT",
+				       "set the author of the image"),
+				OPTION("change", 'c', "LINE",
+				       "apply a Dockerfile line, e.g. 'CMD "
+				       "[\"bash\"]'"),
+				OPTION("message", 'm', "TEXT",
+				       "set the comment in the history"),
+				OPTION("compress", 0, "C",
+				       "write the new layer as gzip, zstd or none"),
+				OPTION("upperdir", 0, "DIR",
+				       "of DIR, an overlay mount's, over IMAGE [NAME]"),
+			},
+		.more = "The container may be mounted and written to: what was done "
+			"before the command is in the image. Names that begin with "
+			".wh. are refused, sockets are left out. With "
+			"SOURCE_DATE_EPOCH set no time of the layer is later than "
+			"that, and the same changes give the same image.\n"
+			"DIR is the upper directory of an overlayfs or fuse-overlayfs "
+			"mount over the files of IMAGE, unmounted or at rest.",
+	},
+	{
+		.name = "cp",
+		.run = cmd_cp,
+		.min_args = 2,
+		.max_args = 2,
+		.args = "SOURCE:PATH DST|-",
+		.summary = "copy files out of an image",
+		.options =
+			{
+				SWITCH("archive", 'a',
+				       "keep owners, devices and xattrs"),
+				SWITCH("follow-link", 'L',
+				       "follow PATH when it is a link"),
+				LAYER,
+				UPTO,
+			},
+		.more = "As docker cp has it: a file goes into DST when that is a "
+			"folder, else it becomes DST. A folder goes into DST when that "
+			"exists, else it becomes DST; with /. behind PATH its content "
+			"goes into DST. With - a tar archive goes to the standard "
+			"output.\n"
+			"Modes, times, symbolic and hard links and holes are kept. "
+			"Without -a the files are the caller's own, set-id bits are "
+			"dropped and devices are left out. No link of the image is "
+			"followed on the host, and no link below DST.",
+	},
+	{
+		.name = "df",
+		.run = cmd_df,
+		.args = "",
+		.summary = "show what the store holds",
+		.options =
+			{
+				JSON,
+			},
+	},
+	{
+		.name = "diff",
+		.run = cmd_diff,
+		.min_args = 1,
+		.max_args = 1,
+		.args = "CONTAINER",
+		.summary = "list what was added (A), changed (C) and deleted (D)",
+		.options =
+			{
+				JSON,
+			},
+	},
+	{
+		.name = "export",
+		.run = cmd_export,
+		.min_args = 1,
+		.max_args = 1,
+		.args = "CONTAINER|SOURCE",
+		.summary = "write a root filesystem as a tar archive",
+		.options =
+			{
+				OPTION("output", 'o', "FILE",
+				       "write FILE instead of the standard output"),
+			},
+	},
+	{
+		.name = "find",
+		.run = cmd_find,
+		.min_args = 1,
+		.max_args = 1,
+		.args = "SOURCE[:PATH]",
+		.summary = "list the paths of an image",
+		.options =
+			{
+				TEST("name", "GLOB", "only names that match"),
+				TEST("type", "T", "only of type f, d, l, c, b or p"),
+				TEST("size", "[+-]N[cwbkMG]",
+				     "only of that size, as find(1) counts"),
+				TEST("layer", "N", "only what comes from layer N"),
+				LAYER,
+				UPTO,
+				JSON,
+			},
+		.more = "The tests take one dash, as those of find(1) do; all of them "
+			"must hold. -layer N asks who brought what is to be seen in "
+			"the end, --layer N looks at layer N alone.",
+	},
+	{
+		.name = "fsck",
+		.run = cmd_fsck,
+		.args = "",
+		.summary = "verify every byte of the store",
+		.options =
+			{
+				SWITCH("repair", 0,
+				       "remove what is damaged, so that a load brings "
+				       "it back"),
+				JSON,
+			},
+		.more = "Exit status 1 when something is wrong.",
+	},
+	{
+		.name = "gc",
+		.run = cmd_gc,
+		.args = "",
+		.summary = "remove what no image needs",
+		.options =
+			{
+				SWITCH("untagged", 0,
+				       "also remove images that have no name"),
+				SWITCH("dry-run", 'n',
+				       "only tell what would be removed"),
+				JSON,
+			},
+	},
+	{
+		.name = "generate",
+		.run = cmd_generate,
+		.min_args = 1,
+		.max_args = 1,
+		.args = "man|bash|zsh|fish",
+		.summary = "print the man page or a shell's completion",
+	},
+	{
+		.name = "history",
+		.run = cmd_history,
+		.min_args = 1,
+		.max_args = 1,
+		.args = "IMAGE",
+		.summary = "show the steps that made an image, newest first",
+		.options =
+			{
+				NO_TRUNC,
+				IDS_ONLY,
+				JSON,
+			},
+	},
+	{
+		.name = "images",
+		.run = cmd_images,
+		.max_args = 1,
+		.args = "[NAME]",
+		.summary = "list the images of the store, newest first",
+		.options =
+			{
+				SWITCH("all", 'a',
+				       "accepted for docker's sake: all are shown"),
+				IDS_ONLY,
+				SWITCH("digests", 0, "show the digests of manifests"),
+				NO_TRUNC,
+				JSON,
+			},
+		.more = "NAME may hold * and ?, which match within one component.",
+	},
+	{
+		.name = "import",
+		.run = cmd_import,
+		.min_args = 2,
+		.max_args = 2,
+		.args = "FILE|- NAME",
+		.summary = "make an image of a root filesystem archive",
+		.options =
+			{
+				OPTION("change", 'c', "LINE",
+				       "apply a Dockerfile line, e.g. 'CMD "
+				       "[\"bash\"]'"),
+				OPTION("message", 'm', "TEXT",
+				       "set the comment in the history"),
+			},
+	},
+	{
+		.name = "info",
+		.run = cmd_info,
+		.args = "",
+		.summary = "show the store, the libraries and what a mount can use",
+		.options =
+			{
+				JSON,
+			},
+	},
+	{
+		.name = "inspect",
+		.run = cmd_inspect,
+		.min_args = 1,
+		.max_args = ANY,
+		.args = "IMAGE|CONTAINER...",
+		.summary = "show images and containers as JSON",
+		.options =
+			{
+				SWITCH("json", 0, "accepted: it is always JSON"),
+			},
+	},
+	{
+		.name = "load",
+		.run = cmd_load,
+		.args = "",
+		.summary = "load the images of an archive",
+		.options =
+			{
+				OPTION("input", 'i', "FILE",
+				       "read FILE instead of the standard input"),
+				SWITCH("quiet", 'q', "no progress"),
+			},
+	},
+	{
+		.name = "ls",
+		.run = cmd_ls,
+		.min_args = 1,
+		.max_args = 1,
+		.args = "SOURCE[:PATH]",
+		.summary = "list a folder of an image",
+		.options =
+			{
+				SWITCH("long", 'l', "modes, owners, sizes and times"),
+				SWITCH("recursive", 'R', "folders below too"),
+				LAYER,
+				UPTO,
+				JSON,
+			},
+	},
+	{
+		.name = "mark",
+		.run = cmd_mark,
+		.min_args = 2,
+		.max_args = 2,
+		.args = "CONTAINER NAME",
+		.summary = "name this moment, for mount --at NAME",
+	},
+	{
+		.name = "mount",
+		.run = cmd_mount,
+		.min_args = 2,
+		.max_args = 2,
+		.args = "SOURCE DIR",
+		.summary = "mount an image's root filesystem at DIR",
+		.options =
+			{
+				SWITCH("ro", 0, "read-only (the default)"),
+				SWITCH("rw", 0, "writable: changes go to a top"),
+				OPTION("top", 0, "NAME",
+				       "which top; made when there is none"),
+				OPTION("at", 0, "MARK",
+				       "the top as it was at a mark, read-only"),
+				SWITCH("layers", 0,
+				       "each layer a folder, whiteouts shown"),
+				LAYER,
+				UPTO,
+				OPTION("options", 'o', "OPTS",
+				       "mount options: suid, dev, allow_other, ..."),
+				SWITCH("foreground", 'f', "stay in the foreground"),
+			},
+	},
+	{
+		.name = "mounts",
+		.run = cmd_mounts,
+		.args = "",
+		.summary = "list the mounts of capas",
+		.options =
+			{
+				JSON,
+			},
+	},
+	{
+		.name = "rm",
+		.run = cmd_rm,
+		.min_args = 1,
+		.max_args = ANY,
+		.args = "CONTAINER...",
+		.summary = "remove containers and all that was written to them",
+		.options =
+			{
+				SWITCH("force", 'f',
+				       "also damaged ones; no error for missing ones"),
+			},
+	},
+	{
+		.name = "rmi",
+		.run = cmd_rmi,
+		.min_args = 1,
+		.max_args = ANY,
+		.args = "IMAGE...",
+		.summary = "remove names; the last takes the image",
+		.options =
+			{
+				SWITCH("force", 'f',
+				       "remove an image by its ID with all its names"),
+			},
+	},
+	{
+		.name = "save",
+		.run = cmd_save,
+		.min_args = 1,
+		.max_args = ANY,
+		.args = "IMAGE...",
+		.summary = "write images as an archive",
+		.options =
+			{
+				OPTION("output", 'o', "FILE",
+				       "write FILE instead of the standard output"),
+				OPTION("format", 0, "F",
+				       "docker-archive (the default) or oci-archive"),
+				OPTION("compress", 0, "C",
+				       "write layers again as gzip, zstd or none"),
+			},
+	},
+	{
+		.name = "tag",
+		.run = cmd_tag,
+		.min_args = 2,
+		.max_args = 2,
+		.args = "IMAGE NAME",
+		.summary = "give an image another name",
+	},
+	{
+		.name = "umount",
+		.run = cmd_umount,
+		.min_args = 1,
+		.max_args = ANY,
+		.args = "DIR...",
+		.summary = "unmount",
+		.options =
+			{
+				SWITCH("lazy", 'l',
+				       "detach now, end when nobody uses it"),
+			},
+	},
+	{
+		.name = "version",
+		.run = cmd_version,
+		.args = "",
+		.summary = "print the version",
+		.options =
+			{
+				JSON,
+			},
+	},
 };
 
 const size_t cps_command_count = CPS_ARRAY_LEN(cps_commands);

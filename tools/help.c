@@ -1,30 +1,100 @@
-#include <stdlib.h>
+/* --help, and the words that the man page shares with it. */
+#include "tools/help.h"
+
+#include <stdio.h>
 #include <string.h>
 
-#include "tools/command.h"
+#define WIDTH 80
 
-static const char intro[] =
+const char cps_help_intro[] =
 	"Keep container images in a folder, mount them without unpacking, look inside.";
 
-static const char *const globals[][2] = {
-	{"--root DIR", "the store (default: CAPAS_ROOT, else the user's own)"},
-	{"--quiet", "errors only"},
-	{"--debug", "tell what goes on"},
+const struct cps_help_global cps_help_globals[] = {
+	{"--root", "DIR", "the store (default: CAPAS_ROOT, else the user's own)"},
+	{"--quiet", NULL, "errors only"},
+	{"--debug", NULL, "tell what goes on"},
 };
+const size_t cps_help_global_count = CPS_ARRAY_LEN(cps_help_globals);
 
-static const char sources[] =
-	"SOURCE is IMAGE (a name or an ID), oci:DIR[:TAG], oci-archive:FILE[:TAG],\n"
-	"docker-archive:FILE[:TAG] or tar:FILE.\n";
+const char cps_help_sources[] =
+	"SOURCE is IMAGE (a name, or an ID or at least 4 digits of its start), "
+	"oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG], tar:FILE (a "
+	"root filesystem in any compression) or dir:DIR (as skopeo writes it).";
+
+/* Words of `text` in lines of WIDTH; `at` is where the first line stands already, the
+ * others begin at `indent`. */
+static void wrap(FILE *out, const char *text, size_t at, size_t indent)
+{
+	bool first = true;
+
+	while (*text) {
+		size_t len = strcspn(text, " \n");
+
+		if (!first && at + 1 + len > WIDTH) {
+			fprintf(out, "\n%*s", (int)indent, "");
+			at = indent;
+		} else if (!first) {
+			fputc(' ', out);
+			at++;
+		}
+		fwrite(text, 1, len, out);
+		at += len;
+		text += len;
+		first = false;
+		if (*text == '\n') {
+			fprintf(out, "\n\n%*s", (int)indent, "");
+			at = indent;
+			first = true;
+		}
+		text += *text != '\0';
+	}
+	fputc('\n', out);
+}
+
+/* "  left    right", the right side in a column of its own. */
+static void put_row(FILE *out, const char *left, const char *right, size_t column)
+{
+	size_t len = strlen(left) + 2;
+
+	fprintf(out, "  %s", left);
+	if (len + 1 > column) {
+		fputc('\n', out);
+		len = 0;
+	}
+	fprintf(out, "%*s", (int)(column - len), "");
+	wrap(out, right, column, column);
+}
 
 void cps_help_all(FILE *out)
 {
 	fprintf(out,
 		"Usage: capas [--root DIR] [--quiet] [--debug] COMMAND ...\n\n%s\n\n",
-		intro);
+		cps_help_intro);
 	for (size_t i = 0; i < cps_command_count; i++)
-		fprintf(out, "  %-10s %s\n", cps_commands[i].name,
-			cps_commands[i].summary);
-	fprintf(out, "\n%s\n'capas COMMAND --help' tells more.\n", sources);
+		put_row(out, cps_commands[i].name, cps_commands[i].summary, 13);
+	fputs("\nOptions before the command:\n", out);
+	for (size_t i = 0; i < cps_help_global_count; i++) {
+		const struct cps_help_global *g = &cps_help_globals[i];
+		char left[64];
+
+		snprintf(left, sizeof(left), "%s%s%s", g->name, g->arg ? " " : "",
+			 g->arg ? g->arg : "");
+		put_row(out, left, g->help, 13);
+	}
+	fputc('\n', out);
+	wrap(out, cps_help_sources, 0, 0);
+	fputs("\n'capas COMMAND --help' tells more.\n", out);
+}
+
+static void put_option(FILE *out, const struct cps_option *o)
+{
+	char left[64], letter[8] = "    ";
+
+	if (o->letter)
+		snprintf(letter, sizeof(letter), "-%c, ", o->letter);
+	snprintf(left, sizeof(left), "%s%s%s%s%s", letter, o->test ? "-" : "--",
+		 o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+	put_row(out, left, o->help, 28);
 }
 
 void cps_help_command(const struct cps_command *cmd, FILE *out)
@@ -34,120 +104,14 @@ void cps_help_command(const struct cps_command *cmd, FILE *out)
 		cmd->args, cmd->summary[0] & ~0x20, cmd->summary + 1);
 	if (cmd->options[0].name)
 		fputs("\n", out);
-	for (int i = 0; i < CPS_OPTIONS_MAX && cmd->options[i].name; i++) {
-		const struct cps_option *o = &cmd->options[i];
-		char left[64], letter[8] = "    ";
-
-		if (o->letter)
-			snprintf(letter, sizeof(letter), "-%c, ", o->letter);
-		snprintf(left, sizeof(left), "%s--%s%s%s", letter, o->name,
-			 o->arg ? " " : "", o->arg ? o->arg : "");
-		fprintf(out, "  %-23s %s\n", left, o->help);
+	for (int i = 0; i < CPS_OPTIONS_MAX && cmd->options[i].name; i++)
+		put_option(out, &cmd->options[i]);
+	if (cmd->more) {
+		fputs("\n", out);
+		wrap(out, cmd->more, 0, 0);
 	}
-	if (strstr(cmd->args, "SOURCE"))
-		fprintf(out, "\n%s", sources);
-}
-
-static void man(FILE *out)
-{
-	fprintf(out,
-		".TH CAPAS 1\n.SH NAME\ncapas \\- %s\n.SH SYNOPSIS\n.B capas\n"
-		"[OPTION...] COMMAND ...\n.SH OPTIONS\n",
-		intro);
-	for (size_t i = 0; i < CPS_ARRAY_LEN(globals); i++)
-		fprintf(out, ".TP\n.B \\%s\n%s\n", globals[i][0], globals[i][1]);
-	fputs(".SH COMMANDS\n", out);
-	for (size_t i = 0; i < cps_command_count; i++) {
-		const struct cps_command *c = &cps_commands[i];
-
-		fprintf(out, ".SS \"capas %s %s\"\n%s.\n", c->name, c->args,
-			c->summary);
-		for (int j = 0; j < CPS_OPTIONS_MAX && c->options[j].name; j++)
-			fprintf(out, ".TP\n.B \\-\\-%s %s\n%s\n", c->options[j].name,
-				c->options[j].arg ? c->options[j].arg : "",
-				c->options[j].help);
+	if (strstr(cmd->args, "SOURCE")) {
+		fputs("\n", out);
+		wrap(out, cps_help_sources, 0, 0);
 	}
-	fprintf(out, ".SH SOURCES\n%s", sources);
-	fputs(".SH FILES\n/var/lib/capas, ~/.local/share/capas\n", out);
-}
-
-static void bash(FILE *out)
-{
-	fputs("_capas() {\n\tlocal cur=${COMP_WORDS[COMP_CWORD]}\n\tlocal words\n"
-	      "\tcase ${COMP_WORDS[1]} in\n",
-	      out);
-	for (size_t i = 0; i < cps_command_count; i++) {
-		fprintf(out, "\t%s) words=\"--help", cps_commands[i].name);
-		for (int j = 0; j < CPS_OPTIONS_MAX && cps_commands[i].options[j].name;
-		     j++)
-			fprintf(out, " --%s", cps_commands[i].options[j].name);
-		fputs("\" ;;\n", out);
-	}
-	fputs("\t*) words=\"", out);
-	for (size_t i = 0; i < cps_command_count; i++)
-		fprintf(out, "%s ", cps_commands[i].name);
-	fputs("\" ;;\n\tesac\n\tCOMPREPLY=($(compgen -o default -W \"$words\" -- "
-	      "\"$cur\"))\n"
-	      "}\ncomplete -o filenames -F _capas capas\n",
-	      out);
-}
-
-static void zsh(FILE *out)
-{
-	fputs("#compdef capas\nlocal -a commands=(\n", out);
-	for (size_t i = 0; i < cps_command_count; i++)
-		fprintf(out, "\t'%s:%s'\n", cps_commands[i].name,
-			cps_commands[i].summary[0] ? "command" : "");
-	fputs(")\nif (( CURRENT == 2 )); then\n\t_describe command commands\n"
-	      "else\n\t_files\nfi\n",
-	      out);
-}
-
-static void fish(FILE *out)
-{
-	for (size_t i = 0; i < cps_command_count; i++) {
-		const struct cps_command *c = &cps_commands[i];
-
-		fprintf(out,
-			"complete -c capas -n __fish_use_subcommand -a %s -d \"%s\"\n",
-			c->name, c->summary);
-		for (int j = 0; j < CPS_OPTIONS_MAX && c->options[j].name; j++)
-			fprintf(out,
-				"complete -c capas -n '__fish_seen_subcommand_from %s' "
-				"-l %s -d \"%s\"\n",
-				c->name, c->options[j].name, c->options[j].help);
-	}
-}
-
-int cmd_generate(struct cps_app *app, const struct cps_command *cmd, int argc,
-		 char **argv)
-{
-	static const struct {
-		const char *name;
-		void (*write)(FILE *out);
-	} kinds[] = {{"man", man}, {"bash", bash}, {"zsh", zsh}, {"fish", fish}};
-	struct cps_args args;
-	int rc = cps_args_parse(cmd, argc, argv, &args);
-
-	if (rc)
-		return rc < 0 ? CPS_EXIT_OK : rc;
-	for (size_t i = 0; i < CPS_ARRAY_LEN(kinds); i++)
-		if (strcmp(kinds[i].name, args.args[0]) == 0) {
-			kinds[i].write(stdout);
-			return CPS_EXIT_OK;
-		}
-	cps_err_set(&app->err, 0, "'%s' is none of man, bash, zsh, fish", args.args[0]);
-	return CPS_EXIT_FAILED;
-}
-
-int cmd_version(struct cps_app *app, const struct cps_command *cmd, int argc,
-		char **argv)
-{
-	struct cps_args args;
-	int rc = cps_args_parse(cmd, argc, argv, &args);
-
-	if (rc)
-		return rc < 0 ? CPS_EXIT_OK : rc;
-	printf("capas %s\n", CAPAS_VERSION);
-	return CPS_EXIT_OK;
 }

@@ -52,7 +52,31 @@ static int run_command(struct cps_app *app, const struct cps_command *cmd, int a
 	return status;
 }
 
-/* Options before the command. Returns the index of the command or -1 after usage. */
+static const char *global_name(const void *ctx, size_t i)
+{
+	static const char *const names[] = {"--root", "--quiet", "--debug", "--help",
+					    "--version"};
+
+	return names[i];
+}
+
+static int unknown_option(const char *word)
+{
+	cps_auto(cps_free) char *name = strndup(word, strcspn(word, "="));
+	const char *near = name ? cps_nearest(name, global_name, NULL, 5) : NULL;
+	char text[256];
+
+	if (near && strlen(name) > 2)
+		snprintf(text, sizeof(text),
+			 "unknown option '%.64s' (did you mean '%s'?)", word, near);
+	else
+		snprintf(text, sizeof(text),
+			 "unknown option '%.64s'; see 'capas --help'", word);
+	cps_complain(text);
+	return CPS_EXIT_USAGE;
+}
+
+/* Options before the command. Returns the index of the command. */
 static int parse_global(struct cps_app *app, int argc, char **argv)
 {
 	int i = 1;
@@ -91,11 +115,25 @@ static int mount_helper(struct cps_app *app, int argc, char **argv)
 	return run_command(app, cps_command_find("mount"), n, words);
 }
 
+/* --help, help, help COMMAND */
+static int help(int argc, char **argv)
+{
+	const struct cps_command *cmd = argc > 1 ? cps_command_find(argv[1]) : NULL;
+
+	if (argc > 1 && !cmd)
+		return unknown_command(argv[1]);
+	if (cmd)
+		cps_help_command(cmd, stdout);
+	else
+		cps_help_all(stdout);
+	return CPS_EXIT_OK;
+}
+
 int main(int argc, char **argv)
 {
 	static struct cps_app app;
 	const struct cps_command *cmd;
-	const char *self = strrchr(argv[0], '/');
+	const char *self = strrchr(argv[0], '/'), *word;
 	int at;
 
 	app.root = getenv("CAPAS_ROOT");
@@ -109,21 +147,17 @@ int main(int argc, char **argv)
 		cps_help_all(stderr);
 		return CPS_EXIT_USAGE;
 	}
-	if (!strcmp(argv[at], "--help") || !strcmp(argv[at], "-h") ||
-	    !strcmp(argv[at], "help")) {
-		cmd = at + 1 < argc ? cps_command_find(argv[at + 1]) : NULL;
-		if (at + 1 < argc && !cmd)
-			return unknown_command(argv[at + 1]);
-		if (cmd)
-			cps_help_command(cmd, stdout);
-		else
-			cps_help_all(stdout);
-		return CPS_EXIT_OK;
+	word = argv[at];
+	if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help"))
+		return help(argc - at, argv + at);
+	if (!strcmp(word, "--version") || !strcmp(word, "-v"))
+		word = argv[at] = "version";
+	if (!strcmp(word, "--root")) {
+		cps_complain("option '--root' wants a value");
+		return CPS_EXIT_USAGE;
 	}
-	if (!strcmp(argv[at], "--version"))
-		argv[at] = "version";
-	cmd = cps_command_find(argv[at]);
+	cmd = cps_command_find(word);
 	if (!cmd)
-		return unknown_command(argv[at]);
+		return word[0] == '-' ? unknown_option(word) : unknown_command(word);
 	return run_command(&app, cmd, argc - at, argv + at);
 }

@@ -25,6 +25,7 @@ static const struct {
 	{"archive_read_data_block", AT(read_data_block)},
 	{"archive_error_string", AT(error_string)},
 	{"archive_set_error", AT(set_error)},
+	{"archive_version_string", AT(version_string)},
 	{"archive_read_support_filter_gzip", AT(filters[0])},
 	{"archive_read_support_filter_bzip2", AT(filters[1])},
 	{"archive_read_support_filter_xz", AT(filters[2])},

@@ -21,6 +21,7 @@ struct cps_libarchive {
 	__typeof__(&archive_read_data_block) read_data_block;
 	__typeof__(&archive_error_string) error_string;
 	__typeof__(&archive_set_error) set_error;
+	__typeof__(&archive_version_string) version_string;
 	/* Those filters that can run inside this process. */
 	int (*filters[CPS_LIBARCHIVE_FILTERS])(struct archive *);
 };

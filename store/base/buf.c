@@ -8,7 +8,7 @@
 
 #include "store/base/mem.h"
 
-static int reserve(struct cps_buf *buf, size_t len)
+int cps_buf_reserve(struct cps_buf *buf, size_t len)
 {
 	size_t need;
 
@@ -22,7 +22,7 @@ static int reserve(struct cps_buf *buf, size_t len)
 
 int cps_buf_append(struct cps_buf *buf, const void *data, size_t len)
 {
-	int rc = reserve(buf, len);
+	int rc = cps_buf_reserve(buf, len);
 
 	if (rc < 0)
 		return rc;
@@ -48,7 +48,7 @@ int cps_buf_printf(struct cps_buf *buf, const char *fmt, ...)
 	va_end(ap);
 	if (n < 0)
 		return -EINVAL;
-	rc = reserve(buf, (size_t)n);
+	rc = cps_buf_reserve(buf, (size_t)n);
 	if (rc < 0)
 		return rc;
 	va_start(ap, fmt);
@@ -60,7 +60,7 @@ int cps_buf_printf(struct cps_buf *buf, const char *fmt, ...)
 
 int cps_buf_zeros(struct cps_buf *buf, size_t len, uint8_t **at)
 {
-	int rc = reserve(buf, len);
+	int rc = cps_buf_reserve(buf, len);
 
 	if (rc < 0)
 		return rc;

@@ -18,6 +18,9 @@ struct cps_buf {
 		.max = (limit_bytes)                                                   \
 	}
 
+/** Make room for `len` more bytes, so that appending them piece by piece does not copy
+ *  what is there over and over. 0, -EFBIG, -ENOMEM. */
+int cps_buf_reserve(struct cps_buf *buf, size_t len);
 /** 0, -EFBIG over the limit, -ENOMEM; on failure nothing is appended. */
 int cps_buf_append(struct cps_buf *buf, const void *data, size_t len);
 int cps_buf_str(struct cps_buf *buf, const char *text);

@@ -16,7 +16,9 @@ struct cps_cursor {
 	uint64_t in_end;
 	const uint8_t *next; /* input read but not taken yet, inside `input` */
 	size_t next_len;
-	XXH3_state_t *hash;        /* of the output so far */
+	XXH3_state_t *hash;        /* of the output since the last checksum */
+	uint32_t hashed;           /* bytes of that */
+	uint64_t check;            /* number of the next one */
 	struct cps_gunzip *gunzip; /* one of the two */
 	ZSTD_DCtx *dctx;
 	uint8_t input[INPUT_BYTES];
@@ -111,6 +113,7 @@ int cps_cursor_open(const struct cps_seek *seek, const struct cps_blob *blob,
 	cps_seek_load(seek, span, &c->span);
 	file = c->span.kind == CPS_SPAN_TRANSCODED ? seek->span_size : seek->blob_size;
 	c->left = c->span.out_len;
+	c->check = c->span.first_check;
 	c->in_at = c->span.in_bit / 8;
 	c->in_end = c->in_at + c->span.in_len;
 	c->in_end += file - c->in_end < INPUT_SLACK ? file - c->in_end : INPUT_SLACK;
@@ -156,6 +159,31 @@ static int decode(struct cps_cursor *c, struct cps_io *io)
 	return rc;
 }
 
+/* Take output that was decoded; compare each checksum that it completes. */
+static int check_output(struct cps_cursor *c, const uint8_t *p, size_t len)
+{
+	while (len > 0) {
+		size_t n = CPS_CHECK_BYTES - c->hashed;
+		uint32_t want;
+
+		if (n > len)
+			n = len;
+		XXH3_64bits_update(c->hash, p, n);
+		c->hashed += (uint32_t)n;
+		c->left -= (uint32_t)n;
+		p += n;
+		len -= n;
+		if (c->hashed < CPS_CHECK_BYTES && c->left > 0)
+			break;
+		want = cps_le32(c->seek->checks + c->check++ * CPS_CHECK_SIZE);
+		if (cps_span_check(c->hash) != want)
+			return -EBADMSG;
+		XXH3_64bits_reset(c->hash);
+		c->hashed = 0;
+	}
+	return 0;
+}
+
 int cps_cursor_read(struct cps_cursor *cursor, void *buf, size_t len)
 {
 	struct cps_io io = {.out = buf, .out_len = len};
@@ -174,11 +202,7 @@ int cps_cursor_read(struct cps_cursor *cursor, void *buf, size_t len)
 		if (io.out_len == room && had == 0 && cursor->next_len == 0 && !more)
 			return -EBADMSG;
 	}
-	XXH3_64bits_update(cursor->hash, buf, len);
-	cursor->left -= (uint32_t)len;
-	if (cursor->left == 0 && cps_span_check(cursor->hash) != cursor->span.check)
-		return -EBADMSG;
-	return 0;
+	return check_output(cursor, buf, len);
 }
 
 void cps_cursor_close(struct cps_cursor *cursor)

@@ -103,7 +103,8 @@ int cps_scan_publish(struct cps_scan *scan, const struct cps_digest *blob_digest
 		return rc;
 	rc = cps_write_full(tmp.fd, table.data, table.len);
 	if (rc < 0)
-		return cps_err_sys(err, rc, "write a seek table");
+		return cps_err_sys(err, rc, "store '%s': write a seek table",
+				   cps_store_path(scan->opts.store));
 	/* The table names the transcoded file's size, so that one comes first. */
 	if (scan->spans.tmp.fd >= 0)
 		rc = cps_tmp_publish_derived(&scan->spans.tmp, CPS_SPAN, blob_digest,

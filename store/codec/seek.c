@@ -35,6 +35,9 @@ static const char *bad_span(const struct cps_seek *seek, const struct cps_span *
 	if (span->win_off > seek->windows_len ||
 	    span->win_len > seek->windows_len - span->win_off)
 		return "window offset";
+	if (span->first_check > seek->check_count ||
+	    cps_span_checks(span->out_len) > seek->check_count - span->first_check)
+		return "checksums";
 	return NULL;
 }
 
@@ -62,7 +65,7 @@ static int load_table(struct cps_seek *seek, const void *data, size_t len,
 		      const struct cps_digest *key, struct cps_err *err)
 {
 	struct cps_sections *s = &seek->sections;
-	const void *info, *points, *windows;
+	const void *info, *points, *windows, *checks;
 	uint64_t info_len, count;
 	int rc = cps_sections_open(data, len, CPS_KIND_SEEK, key, s, err);
 
@@ -74,16 +77,17 @@ static int load_table(struct cps_seek *seek, const void *data, size_t len,
 		    0 ||
 	    count > UINT32_MAX ||
 	    cps_section_get(s, CPS_SECTION_WINDOWS, 1, &windows, &seek->windows_len) <
-		    0)
+		    0 ||
+	    cps_section_get(s, CPS_SECTION_CHECKS, CPS_CHECK_SIZE, &checks,
+			    &seek->check_count) < 0)
 		return cps_err_set(err, -EBADMSG, "seek table: bad sections");
-	rc = cps_section_verify(s, CPS_SECTION_INFO, err);
-	if (rc == 0)
-		rc = cps_section_verify(s, CPS_SECTION_POINTS, err);
+	rc = cps_sections_verify(s, err);
 	if (rc < 0)
 		return rc;
 	seek->points = points;
 	seek->count = (uint32_t)count;
 	seek->windows = windows;
+	seek->checks = checks;
 	seek->out_size = cps_le64(info);
 	seek->blob_size = cps_le64((const uint8_t *)info + 8);
 	seek->span_size = cps_le64((const uint8_t *)info + 16);
@@ -130,6 +134,8 @@ int cps_seek_open(const struct cps_store *store, const struct cps_digest *blob_d
 
 	if (!seek)
 		return cps_err_nomem(err);
+	seek->store = store;
+	seek->digest = *blob_digest;
 	fd = cps_derived_open(store, CPS_SEEK, blob_digest);
 	if (fd < 0)
 		return cps_err_sys(err, fd, "open a seek table");
@@ -166,6 +172,20 @@ int cps_seek_open_mem(const void *data, size_t len, struct cps_seek **out,
 int cps_seek_verify(const struct cps_seek *seek, struct cps_err *err)
 {
 	return cps_sections_verify(&seek->sections, err);
+}
+
+const struct cps_digest *cps_seek_digest(const struct cps_seek *seek)
+{
+	return &seek->digest;
+}
+
+void cps_seek_distrust(const struct cps_seek *seek, uint32_t i)
+{
+	struct cps_span span;
+
+	cps_seek_load(seek, i, &span);
+	if (seek->store && span.kind == CPS_SPAN_TRANSCODED)
+		cps_derived_drop(seek->store, CPS_SPAN, &seek->digest);
 }
 
 void cps_seek_close(struct cps_seek *seek)

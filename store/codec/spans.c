@@ -17,7 +17,7 @@ void cps_span_store(uint8_t to[CPS_POINT_SIZE], const struct cps_span *span)
 	cps_put_le32(to + 16, span->out_len);
 	cps_put_le32(to + 20, span->in_len);
 	cps_put_le64(to + 24, span->win_off | (uint64_t)span->win_len << 40);
-	cps_put_le32(to + 32, span->check);
+	cps_put_le32(to + 32, span->first_check);
 	to[36] = (uint8_t)span->kind;
 }
 
@@ -32,7 +32,7 @@ void cps_span_load(const uint8_t from[CPS_POINT_SIZE], struct cps_span *span)
 		.in_len = cps_le32(from + 20),
 		.win_off = win & ((1ull << 40) - 1),
 		.win_len = (uint32_t)(win >> 40),
-		.check = cps_le32(from + 32),
+		.first_check = cps_le32(from + 32),
 		.kind = from[36],
 	};
 }
@@ -47,13 +47,17 @@ int cps_spans_init(struct cps_spans *s, const struct cps_store *store,
 		.hash = XXH3_createState(),
 		.cctx = ZSTD_createCCtx(),
 	};
-	return s->hash && s->cctx ? 0 : -ENOMEM;
+	if (!s->hash || !s->cctx)
+		return -ENOMEM;
+	XXH3_64bits_reset(s->hash);
+	return 0;
 }
 
 void cps_spans_release(struct cps_spans *s)
 {
 	free(s->items);
 	cps_buf_release(&s->windows);
+	cps_buf_release(&s->checks);
 	XXH3_freeState(s->hash);
 	ZSTD_freeCCtx(s->cctx);
 	if (s->tmp.fd >= 0)
@@ -70,6 +74,43 @@ static int add_item(struct cps_spans *s, const struct cps_span *span,
 	return 0;
 }
 
+static uint32_t check_count(const struct cps_spans *s)
+{
+	return (uint32_t)(s->checks.len / CPS_CHECK_SIZE);
+}
+
+/* What was hashed gets its checksum. */
+static int end_check(struct cps_spans *s)
+{
+	uint8_t check[CPS_CHECK_SIZE];
+
+	if (s->hashed == 0)
+		return 0;
+	cps_put_le32(check, cps_span_check(s->hash));
+	XXH3_64bits_reset(s->hash);
+	s->hashed = 0;
+	return cps_buf_append(&s->checks, check, sizeof(check));
+}
+
+static int hash_output(struct cps_spans *s, const uint8_t *p, size_t len)
+{
+	int rc = 0;
+
+	while (rc == 0 && len > 0) {
+		size_t n = CPS_CHECK_BYTES - s->hashed;
+
+		if (n > len)
+			n = len;
+		XXH3_64bits_update(s->hash, p, n);
+		s->hashed += (uint32_t)n;
+		p += n;
+		len -= n;
+		if (s->hashed == CPS_CHECK_BYTES)
+			rc = end_check(s);
+	}
+	return rc;
+}
+
 /* The growing span ends here; one without output is dropped. */
 static int close_item(struct cps_spans *s, uint64_t in_used, struct cps_err *err)
 {
@@ -81,8 +122,9 @@ static int close_item(struct cps_spans *s, uint64_t in_used, struct cps_err *err
 	s->open = false;
 	span = &s->items[s->count - 1];
 	span->out_len = (uint32_t)(s->out - span->out);
-	span->check = cps_span_check(s->hash);
 	in_len = in_used - span->in_bit / 8;
+	if (end_check(s) < 0)
+		return cps_err_nomem(err);
 	if (span->out_len == 0)
 		s->count--;
 	else if (in_len > UINT32_MAX)
@@ -113,6 +155,7 @@ static int flush_frame(struct cps_spans *s, struct cps_err *err)
 		.out = s->out - s->frame_len,
 		.in_bit = s->tmp_size * 8,
 		.out_len = (uint32_t)s->frame_len,
+		.first_check = check_count(s),
 		.kind = CPS_SPAN_TRANSCODED,
 	};
 	size_t n;
@@ -127,10 +170,13 @@ static int flush_frame(struct cps_spans *s, struct cps_err *err)
 	if (s->tmp.fd >= 0) {
 		rc = cps_write_full(s->tmp.fd, packed, n);
 		if (rc < 0)
-			return cps_err_sys(err, rc, "write a transcoded frame");
+			return cps_err_sys(err, rc,
+					   "store '%s': write a transcoded frame",
+					   cps_store_path(s->store));
 	}
 	span.in_len = (uint32_t)n;
-	span.check = (uint32_t)XXH3_64bits(s->frame, s->frame_len);
+	if (hash_output(s, s->frame, s->frame_len) < 0 || end_check(s) < 0)
+		return cps_err_nomem(err);
 	s->tmp_size += n;
 	s->frame_len = 0;
 	return add_item(s, &span, err);
@@ -172,11 +218,11 @@ int cps_spans_begin(struct cps_spans *s, enum cps_span_kind kind, uint64_t in_bi
 	struct cps_span span = {.out = s->out, .in_bit = in_bit, .kind = kind};
 	int rc = end_current(s, in_used, err);
 
+	span.first_check = check_count(s);
 	if (rc == 0)
 		rc = add_item(s, &span, err);
 	if (rc < 0)
 		return rc;
-	XXH3_64bits_reset(s->hash);
 	s->open = true;
 	return 0;
 }
@@ -191,7 +237,8 @@ int cps_spans_output(struct cps_spans *s, const void *data, size_t len,
 		uint64_t room = s->max_bytes - (s->out - s->items[s->count - 1].out);
 		size_t n = len < room ? len : (size_t)room;
 
-		XXH3_64bits_update(s->hash, p, n);
+		if (hash_output(s, p, n) < 0)
+			return cps_err_nomem(err);
 		s->out += n;
 		p += n;
 		len -= n;
@@ -271,6 +318,9 @@ int cps_spans_format(struct cps_spans *s, const struct cps_digest *blob_digest,
 	if (rc == 0)
 		rc = cps_section_add(&w, CPS_SECTION_WINDOWS, 1, s->windows.data,
 				     s->windows.len);
+	if (rc == 0)
+		rc = cps_section_add(&w, CPS_SECTION_CHECKS, CPS_CHECK_SIZE,
+				     s->checks.data, s->checks.len);
 	if (rc == 0)
 		rc = cps_section_finish(&w, out);
 	return rc < 0 ? cps_err_sys(err, rc, "build a seek table") : 0;

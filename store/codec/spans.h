@@ -26,24 +26,27 @@ enum cps_span_kind {
 };
 
 struct cps_span {
-	uint64_t out;     /* first byte of output */
-	uint64_t in_bit;  /* where decoding starts */
-	uint64_t win_off; /* in the windows section */
-	uint32_t win_len; /* bytes; 0 = no window */
-	uint32_t out_len; /* bytes of output */
-	uint32_t in_len;  /* bytes that decoding needs at most */
-	uint32_t check;   /* cps_span_check() of the output */
+	uint64_t out;         /* first byte of output */
+	uint64_t in_bit;      /* where decoding starts */
+	uint64_t win_off;     /* in the windows section */
+	uint32_t win_len;     /* bytes; 0 = no window */
+	uint32_t out_len;     /* bytes of output */
+	uint32_t in_len;      /* bytes that decoding needs at most */
+	uint32_t first_check; /* number of its first checksum */
 	enum cps_span_kind kind;
 };
 
 /* The seek file. A span's record is {u64 out; u64 in_bit; u32 out_len; u32 in_len;
- * u64 win_off:40|win_len:24; u32 check; u8 kind; u8 pad[3]}. A window is {u16 first},
- * the first byte that is used, and a zstd frame of the bytes from there on with those
- * that are not used as zeros. INFO is {u64 output size, u64 blob size, u64 size of
- * the transcoded file or 0}. */
+ * u64 win_off:40|win_len:24; u32 first_check; u8 kind; u8 pad[3]}. A window is {u16
+ * first}, the first byte that is used, and a zstd frame of the bytes from there on with
+ * those that are not used as zeros. CHECKS holds a u32 for each CPS_CHECK_BYTES of a
+ * span's output, and one for what is left over at its end. INFO is {u64 output size,
+ * u64 blob size, u64 size of the transcoded file or 0}. */
 #define CPS_SECTION_INFO    CPS_FOURCC('I', 'N', 'F', 'O')
 #define CPS_SECTION_POINTS  CPS_FOURCC('P', 'N', 'T', 'S')
 #define CPS_SECTION_WINDOWS CPS_FOURCC('W', 'N', 'D', 'S')
+#define CPS_SECTION_CHECKS  CPS_FOURCC('C', 'H', 'K', 'S')
+#define CPS_CHECK_SIZE      4
 #define CPS_INFO_SIZE       24
 #define CPS_POINT_SIZE      40
 #define CPS_WINDOW_MAX      (40u << 10) /* bytes of a stored window */
@@ -51,10 +54,16 @@ struct cps_span {
 void cps_span_store(uint8_t to[CPS_POINT_SIZE], const struct cps_span *span);
 void cps_span_load(const uint8_t from[CPS_POINT_SIZE], struct cps_span *span);
 
-/** The checksum kept per span, from a running hash over its output. */
+/** A checksum, from a running hash over the output. */
 static inline uint32_t cps_span_check(const XXH3_state_t *hash)
 {
 	return (uint32_t)XXH3_64bits_digest(hash);
+}
+
+/** How many of them a span has. */
+static inline uint32_t cps_span_checks(uint32_t out_len)
+{
+	return out_len / CPS_CHECK_BYTES + (out_len % CPS_CHECK_BYTES != 0);
 }
 
 /** Records the spans of a running decode. Output that would make a span longer than
@@ -66,7 +75,9 @@ struct cps_spans {
 	uint64_t out;       /* bytes of output so far */
 	uint32_t max_bytes; /* of a span in the blob */
 	bool open;          /* the last item is growing */
-	XXH3_state_t *hash; /* of the last item's output */
+	struct cps_buf checks;
+	XXH3_state_t *hash; /* of the output that has no checksum yet */
+	uint32_t hashed;    /* bytes of that, below CPS_CHECK_BYTES */
 	ZSTD_CCtx *cctx;
 
 	bool transcoding;

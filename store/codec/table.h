@@ -12,10 +12,14 @@ struct cps_seek {
 	uint32_t count;
 	const uint8_t *windows;
 	uint64_t windows_len; /* bytes */
-	uint64_t out_size;    /* bytes */
-	uint64_t blob_size;   /* bytes */
-	uint64_t span_size;   /* bytes of the transcoded file; 0 = there is none */
-	int span_fd;          /* owned; -1 = there is none */
+	const uint8_t *checks;
+	uint64_t check_count;
+	uint64_t out_size;  /* bytes */
+	uint64_t blob_size; /* bytes */
+	uint64_t span_size; /* bytes of the transcoded file; 0 = there is none */
+	int span_fd;        /* owned; -1 = there is none */
+	const struct cps_store *store; /* borrowed; NULL: the table is in no store */
+	struct cps_digest digest;      /* of the blob, where there is a store */
 };
 
 /** The span numbered `i` (< count). */

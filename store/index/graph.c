@@ -15,7 +15,7 @@ int cps_graph_init(struct cps_graph *g)
 {
 	int64_t inode;
 
-	*g = (struct cps_graph){0};
+	*g = (struct cps_graph){.seed = cps_hash_seed()};
 	g->names = cps_intern_new(&g->strings);
 	g->sets = cps_intern_new(&g->xattrs);
 	g->buckets = malloc(BUCKETS_MIN * sizeof(*g->buckets));
@@ -73,17 +73,15 @@ int64_t cps_graph_xattr_set(struct cps_graph *g, const void *set, size_t len)
 static size_t bucket_of(const struct cps_graph *g, uint32_t parent, const char *name,
 			size_t len)
 {
-	return XXH3_64bits_withSeed(name, len, parent) & (g->bucket_count - 1);
+	return XXH3_64bits_withSeed(name, len, g->seed + parent) &
+	       (g->bucket_count - 1);
 }
 
-static int grow_buckets(struct cps_graph *g)
+/* `count` is a power of two. */
+static int set_buckets(struct cps_graph *g, size_t count)
 {
-	size_t count = g->bucket_count * 4;
-	uint32_t *buckets;
+	uint32_t *buckets = malloc(count * sizeof(*buckets));
 
-	if (g->dent_count < g->bucket_count)
-		return 0;
-	buckets = malloc(count * sizeof(*buckets));
 	if (!buckets)
 		return -ENOMEM;
 	memset(buckets, 0xff, count * sizeof(*buckets));
@@ -100,6 +98,26 @@ static int grow_buckets(struct cps_graph *g)
 		buckets[b] = (uint32_t)i;
 	}
 	return 0;
+}
+
+static int grow_buckets(struct cps_graph *g)
+{
+	return g->dent_count < g->bucket_count ? 0
+					       : set_buckets(g, g->bucket_count * 4);
+}
+
+int cps_graph_reserve(struct cps_graph *g, size_t inodes, size_t dents)
+{
+	size_t buckets = g->bucket_count;
+
+	if (cps_grow(&g->inodes, &g->inode_cap, g->inode_count + inodes,
+		     sizeof(*g->inodes)) < 0 ||
+	    cps_grow(&g->dents, &g->dent_cap, g->dent_count + dents,
+		     sizeof(*g->dents)) < 0)
+		return -ENOMEM;
+	while (buckets < g->dent_count + dents)
+		buckets *= 2;
+	return buckets > g->bucket_count ? set_buckets(g, buckets) : 0;
 }
 
 int64_t cps_graph_link(struct cps_graph *g, uint32_t parent, const char *name,

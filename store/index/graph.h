@@ -59,6 +59,7 @@ struct cps_graph {
 	size_t dent_count, dent_cap;
 	uint32_t *buckets; /* dents by (parent, name) */
 	size_t bucket_count;
+	uint64_t seed; /* of the buckets' hash */
 	struct cps_extent *extents;
 	size_t extent_count, extent_cap;
 	struct cps_ghidden *hidden;
@@ -69,6 +70,8 @@ struct cps_graph {
 
 int cps_graph_init(struct cps_graph *g);
 void cps_graph_release(struct cps_graph *g);
+/** Make room for so many more, at once. 0 or -ENOMEM. */
+int cps_graph_reserve(struct cps_graph *g, size_t inodes, size_t dents);
 
 /** A fresh inode, all zero but for layer. Its number or -ENOMEM. */
 int64_t cps_graph_inode(struct cps_graph *g, uint16_t layer);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 struct slot {
@@ -14,6 +15,7 @@ struct cps_intern {
 	struct cps_buf *arena; /* borrowed */
 	struct slot *slots;
 	size_t count, cap; /* cap is a power of two */
+	uint64_t seed;     /* so that nobody can choose strings that collide */
 };
 
 static int resize(struct cps_intern *in, size_t cap)
@@ -39,6 +41,16 @@ static int resize(struct cps_intern *in, size_t cap)
 	return 0;
 }
 
+uint64_t cps_hash_seed(void)
+{
+	uint64_t seed = 0;
+
+	/* Without entropy tables are slower for who asks for it, no more. */
+	if (getentropy(&seed, sizeof(seed)) < 0)
+		seed = 0;
+	return seed;
+}
+
 struct cps_intern *cps_intern_new(struct cps_buf *arena)
 {
 	struct cps_intern *in = calloc(1, sizeof(*in));
@@ -47,14 +59,16 @@ struct cps_intern *cps_intern_new(struct cps_buf *arena)
 		free(in);
 		return NULL;
 	}
-	if (in)
+	if (in) {
 		in->arena = arena;
+		in->seed = cps_hash_seed();
+	}
 	return in;
 }
 
 int64_t cps_intern_add(struct cps_intern *in, const void *data, size_t len)
 {
-	uint32_t hash = (uint32_t)XXH3_64bits(data, len);
+	uint32_t hash = (uint32_t)XXH3_64bits_withSeed(data, len, in->seed);
 	size_t at;
 	int rc;
 

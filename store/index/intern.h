@@ -3,6 +3,9 @@
 
 #include "store/base/buf.h"
 
+/** A number that an image cannot know, for hashing what comes from it. */
+uint64_t cps_hash_seed(void);
+
 /** Byte strings kept once each in an arena. */
 struct cps_intern;
 

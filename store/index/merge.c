@@ -435,12 +435,30 @@ static int apply_layer(struct cps_graph *g, const struct cps_tree_layer *layer,
 
 /* ---- the three views ---- */
 
+/* A little too much where layers replace each other; what is not touched costs nothing.
+ */
+static int reserve(struct cps_graph *g, const struct cps_tree_layer *layers,
+		   size_t count)
+{
+	size_t inodes = 0, dents = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct cps_table *t = cps_index_table(layers[i].index);
+
+		inodes += t->inode_count;
+		dents += t->dirent_count;
+	}
+	return cps_graph_reserve(g, inodes, dents);
+}
+
 int cps_tree_merge(const struct cps_tree_layer *layers, size_t count,
 		   const struct cps_digest *key, struct cps_buf *out,
 		   struct cps_err *err)
 {
 	struct cps_graph g;
-	int rc = cps_graph_init(&g) < 0 ? cps_err_nomem(err) : 0;
+	int rc = cps_graph_init(&g) < 0 || reserve(&g, layers, count) < 0
+			 ? cps_err_nomem(err)
+			 : 0;
 
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		rc = apply_layer(&g, &layers[i], (uint16_t)i, 0, false, err);

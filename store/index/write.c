@@ -245,8 +245,12 @@ static int run(struct writer *w)
 	for (uint32_t i = 0; i < w->g->inode_count; i++)
 		w->number[i] = CPS_NONE;
 	number_of(w, 0);
+	if (cps_buf_reserve(&w->dirents, w->g->dent_count * CPS_DIRENT_BYTES) < 0)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < w->count && rc == 0; i++)
 		rc = put_folder(w, i);
+	if (rc == 0)
+		rc = cps_buf_reserve(&w->inodes, (size_t)w->count * CPS_INODE_BYTES);
 	for (uint32_t i = 0; i < w->count && rc == 0; i++)
 		rc = put_inode(w, i);
 	return rc < 0 ? rc : put_hidden(w);

@@ -40,6 +40,7 @@ outside libarchive 'archive(_entry)?\.h' 'store/archive/'
 outside OpenSSL 'openssl/' 'store/digest\.c'
 outside libcurl 'curl/' 'store/registry/'
 outside libisal 'isa-l' 'store/codec/'
+outside jansson 'jansson\.h' 'store/|tools/document\.c'
 
 # Of two functions of one name in two libraries the linker quietly takes either.
 if command -v nm >/dev/null && ls "${CAPAS%/*}"/libcapas_*.a >/dev/null 2>&1; then

@@ -36,6 +36,16 @@ done
 [ "$("$CAPAS" cat good:last-wins:/f)" = second ] || fail "the last entry of a path does not win"
 "$CAPAS" ls good:climbing-name | grep -qx escaped || fail "a climbing name is not clamped at the root"
 [ "$("$CAPAS" cat good:through-symlink:/victim-dir/new)" = x ] || fail "a symlink's target is not inside the root"
+if [ -c /dev/fuse ] && [ "$(id -u)" = 0 ]; then
+	"$CAPAS" mount good:xattrs "$MNT" || fail "xattrs: mount"
+	python3 - "$MNT/victim" <<-'P' || fail "xattrs: a layer says what it may not"
+		import os, sys
+		names = [n for n in os.listxattr(sys.argv[1]) if not n.startswith("user.capas.")]
+		assert names == ["user.fine"], names
+		assert b"forged" not in os.getxattr(sys.argv[1], "user.capas.layer")
+	P
+	"$CAPAS" umount "$MNT" || fail "xattrs: umount"
+fi
 [ "$before" = "$(find "$TMP/victim-dir" /etc -maxdepth 1 | sort | sha256sum)" ] || fail "something outside changed"
 "$CAPAS" fsck | grep -qx clean || fail fsck
 echo "ok: $n archives"

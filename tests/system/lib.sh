@@ -9,9 +9,10 @@ mkdir -p "$MNT"
 cleanup() {
 	local dir
 	# Deepest first; only what this test mounted.
-	awk -v t="$TMP/" 'index($5, t) == 1 {print $5}' /proc/self/mountinfo | sort -r |
+	awk -v t="${TMP:?}" '$5 == t || index($5, t "/") == 1 {print $5}' /proc/self/mountinfo | sort -r |
 		while read -r dir; do umount -l "$dir"; done
-	rm -rf "$TMP"
+	cd /
+	rm -rf "${TMP:?}"
 }
 trap cleanup EXIT
 
@@ -25,9 +26,8 @@ fail() {
 }
 # refuses STATUS TEXT COMMAND...: it must fail with that status, and say that
 refuses() {
-	local status=$1 text=$2 out rc
+	local status=$1 text=$2 out rc=0
 	shift 2
-	rc=0
 	out=$("$@" 2>&1) || rc=$?
 	[ $rc = "$status" ] || fail "'$*' ended with $rc, not $status: $out"
 	case $out in
@@ -44,6 +44,12 @@ need() {
 need_fuse() {
 	[ -c /dev/fuse ] || skip "no /dev/fuse"
 	[ "$(id -u)" = 0 ] || skip "not root"
+}
+# Where root may, $TMP becomes a tmpfs: what is tested there is not the disk's speed.
+fast_tmp() {
+	if [ "$(id -u)" = 0 ] && mount -t tmpfs -o mode=0755,size="${1:-512m}" tmpfs "${TMP:?}" 2>/dev/null; then
+		mkdir -p "$MNT"
+	fi
 }
 # A small root with something of everything, as $TMP/root and $TMP/root.tar
 make_root() {

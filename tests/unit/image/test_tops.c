@@ -269,7 +269,7 @@ static struct findings fsck(struct fixture *fx)
 {
 	struct findings f = {0};
 
-	assert_true(cps_fsck(fx->store, false, found, &f, &fx->err) >= 0);
+	assert_true(cps_fsck(fx->store, false, NULL, found, &f, &fx->err) >= 0);
 	return f;
 }
 

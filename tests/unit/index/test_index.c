@@ -51,6 +51,9 @@ static void links_among_parents_are_followed_inside(void **state)
 	assert_layers("d 711 2 0 /r\nf 644 1 0 /r/x\nd 755 2 0 /t\n"
 		      "l 644 1 0 /t/s -> /../../r\n",
 		      LAYER("d r", "l t/s /../../r", "f t/s/x"));
+	assert_layers(
+		"d 711 2 0 /r\nf 644 1 0 /r/x\nd 755 2 0 /t\nl 644 1 0 /t/s -> /r\n",
+		LAYER("d r", "l t/s /r", "f t/s/x"));
 	assert_layers("d 755 2 0 /gone\nf 644 1 0 /gone/x\nl 644 1 0 /s -> gone\n",
 		      LAYER("l s gone", "f s/x"));
 	assert_refused(ENTRIES("l a b", "l b a", "f a/x"), "too many symbolic links");

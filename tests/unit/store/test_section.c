@@ -133,6 +133,7 @@ static void a_table_that_lies_is_refused(void **state)
 		{8, 1u << 20},
 		{8, UINT64_MAX - 7},
 		{16, 15},
+		{16, 24},
 		{16, UINT64_MAX},
 		{16, UINT64_MAX - 7},
 		{16, 1000},

@@ -1,0 +1,112 @@
+/* Names of images: tag, rmi. */
+#include <errno.h>
+#include <string.h>
+
+#include "store/compose.h"
+#include "tools/human.h"
+#include "tools/images.h"
+
+int cmd_tag(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+{
+	cps_auto(cps_image_free) struct cps_image *image = NULL;
+	cps_auto(cps_fd) int lock = -1;
+
+	CPS_BEGIN(args);
+	/* From the look at the image to its new name gc must not come between. */
+	lock = cps_store_lock(app->store, false, &app->err);
+	if (lock < 0 || cps_open_image(app, args.args[0], &image) < 0 ||
+	    cps_image_tag(app->store, &image->manifest_digest, image->manifest.len,
+			  image->media_type[0] ? image->media_type : CPS_MEDIA_MANIFEST,
+			  args.args[1], NULL, &app->err) < 0)
+		return CPS_EXIT_FAILED;
+	return CPS_EXIT_OK;
+}
+
+/* ---- rmi ---- */
+
+static size_t count_names(const struct cps_image_list *list,
+			  const struct cps_digest *manifest)
+{
+	size_t pos = 0, count = 0;
+
+	while (cps_next_name(list, manifest, &pos))
+		count++;
+	return count;
+}
+
+static int remove_by_id(struct cps_app *app, const char *name, bool force)
+{
+	cps_auto(cps_image_free) struct cps_image *image = NULL;
+	struct cps_image_list list = {0};
+	char text[CPS_HUMAN_MAX];
+	size_t count, pos = 0;
+	int rc = cps_open_image(app, name, &image);
+
+	if (rc == 0)
+		rc = cps_image_list(app->store, &list, &app->err);
+	if (rc < 0)
+		return rc;
+	count = count_names(&list, &image->manifest_digest);
+	if (count > 1 && !force)
+		rc = cps_err_set(
+			&app->err, -EBUSY,
+			"'%s': the image has %zu names; remove them, or use -f", name,
+			count);
+	else
+		rc = cps_image_forget(app->store, &image->manifest_digest, &app->err);
+	while (rc == 0 && (name = cps_next_name(&list, &image->manifest_digest, &pos)))
+		printf("Untagged: %s\n", name);
+	if (rc == 0)
+		printf("Deleted: %s\n", cps_id_text(&image->id, true, text));
+	cps_image_list_release(&list);
+	return rc;
+}
+
+/* The image that a name means, if its documents can be read; a name can be removed all
+ * the same. */
+static struct cps_image *image_of(struct cps_app *app, const char *name)
+{
+	struct cps_image *image = NULL;
+
+	return cps_image_open(app->store, name, &image, NULL) < 0 ? NULL : image;
+}
+
+static int remove_name(struct cps_app *app, const char *name)
+{
+	cps_auto(cps_image_free) struct cps_image *image = image_of(app, name);
+	cps_auto(cps_buf) struct cps_buf familiar = CPS_BUF_INIT(0);
+	struct cps_image_list list;
+	char text[CPS_HUMAN_MAX];
+	int rc = cps_image_untag(app->store, name, &app->err);
+
+	if (rc < 0)
+		return rc;
+	printf("Untagged: %s\n", cps_familiar_name(name, &familiar));
+	if (!image || cps_image_list(app->store, &list, NULL) < 0)
+		return 0;
+	if (count_names(&list, &image->manifest_digest) == 0)
+		printf("Deleted: %s\n", cps_id_text(&image->id, true, text));
+	cps_image_list_release(&list);
+	return 0;
+}
+
+static int remove_one(struct cps_app *app, const char *text, bool force)
+{
+	struct cps_ref ref;
+	int rc = -ENOENT;
+
+	if (cps_ref_parse(text, &ref, NULL) == 0 && !ref.has_digest)
+		rc = remove_name(app, text);
+	return rc == -ENOENT ? remove_by_id(app, text, force) : rc;
+}
+
+int cmd_rmi(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+{
+	int status = CPS_EXIT_OK;
+
+	CPS_BEGIN(args);
+	for (int i = 0; i < args.count; i++)
+		if (remove_one(app, args.args[i], CPS_HAS("force")) < 0)
+			status = cps_item_failed(app, cmd);
+	return status;
+}

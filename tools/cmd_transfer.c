@@ -1,0 +1,149 @@
+/* Images in and out: import, load, save. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "store/base/log.h"
+#include "store/transfer.h"
+#include "tools/human.h"
+#include "tools/images.h"
+#include "tools/outfile.h"
+#include "tools/progress.h"
+
+static int open_input(struct cps_app *app, const char *path)
+{
+	int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO)
+					: open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? cps_err_sys(&app->err, -errno, "'%s'", path) : fd;
+}
+
+int cmd_import(struct cps_app *app, const struct cps_command *cmd, int argc,
+	       char **argv)
+{
+	cps_auto(cps_fd) int fd = -1;
+	struct cps_import_opts opts = {0};
+	struct cps_digest id;
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+	const char *changes[CPS_VALUES_MAX], *change;
+	char text[CPS_DIGEST_TEXT_LEN];
+	struct cps_meter meter;
+	int pos = 0;
+
+	CPS_BEGIN(args);
+	opts.message = cps_args_get(cmd, &args, "message");
+	while ((change = cps_args_each(cmd, &args, "change", &pos)))
+		changes[opts.change_count++] = change;
+	opts.changes = changes;
+	opts.origin = args.args[0];
+	opts.created_s = epoch ? strtoll(epoch, NULL, 10) : (int64_t)time(NULL);
+	fd = open_input(app, args.args[0]);
+	if (fd < 0)
+		return CPS_EXIT_FAILED;
+	opts.progress = cps_meter_begin(&meter, app, "import", false);
+	rc = cps_import(app->store, fd, args.args[1], &opts, &id, &app->err);
+	cps_meter_end(&meter);
+	if (rc < 0) {
+		cps_err_wrap(&app->err, rc, "'%s'", args.args[0]);
+		return CPS_EXIT_FAILED;
+	}
+	puts(cps_digest_text(&id, text));
+	return CPS_EXIT_OK;
+}
+
+static void say_loaded(void *ctx, const char *name, const struct cps_digest *id,
+		       bool displaced)
+{
+	cps_auto(cps_buf) struct cps_buf familiar = CPS_BUF_INIT(0);
+	char text[CPS_DIGEST_TEXT_LEN];
+
+	cps_meter_end(ctx);
+	if (!name) {
+		printf("Loaded image ID: %s\n", cps_digest_text(id, text));
+		return;
+	}
+	name = cps_familiar_name(name, &familiar);
+	if (displaced)
+		cps_warn("load: '%s' meant another image before", name);
+	printf("Loaded image: %s\n", name);
+}
+
+int cmd_load(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+{
+	cps_auto(cps_fd) int fd = -1;
+	struct cps_progress progress;
+	struct cps_meter meter;
+	const char *path;
+
+	CPS_BEGIN(args);
+	path = cps_args_get(cmd, &args, "input");
+	if (!path && isatty(STDIN_FILENO)) {
+		cps_err_set(&app->err, 0, "standard input is a terminal; use -i FILE");
+		return CPS_EXIT_FAILED;
+	}
+	fd = open_input(app, path ? path : "-");
+	if (fd < 0)
+		return CPS_EXIT_FAILED;
+	progress = cps_meter_begin(&meter, app, "load", CPS_HAS("quiet"));
+	rc = cps_load(app->store, fd, &progress, say_loaded, &meter, &app->err);
+	cps_meter_end(&meter);
+	if (rc < 0)
+		cps_err_wrap(&app->err, rc, "'%s'", path ? path : "-");
+	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
+}
+
+static int save_choice(const char *text, const char *const *names, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (!text || strcmp(text, names[i]) == 0)
+			return i;
+	return -1;
+}
+
+static int save_to(struct cps_app *app, const char *path, const struct cps_args *args,
+		   int format, int compress, const struct cps_progress *progress)
+{
+	const char *const *names = (const char *const *)args->args;
+	cps_auto(cps_outfile) struct cps_outfile out = CPS_OUTFILE_INIT;
+	int rc;
+
+	if (!path)
+		return cps_save(app->store, STDOUT_FILENO, names, (size_t)args->count,
+				format, compress, progress, &app->err);
+	rc = cps_outfile_open(path, &out, &app->err);
+	if (rc < 0)
+		return rc;
+	rc = cps_save(app->store, out.fd, names, (size_t)args->count, format, compress,
+		      progress, &app->err);
+	return rc < 0 ? cps_err_wrap(&app->err, rc, "'%s'", path)
+		      : cps_outfile_commit(&out, &app->err);
+}
+
+int cmd_save(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+{
+	static const char *const formats[] = {"docker-archive", "oci-archive"};
+	static const char *const codecs[] = {"keep", "gzip", "zstd", "none"};
+	struct cps_progress progress;
+	struct cps_meter meter;
+	const char *path;
+	int format, compress;
+
+	CPS_BEGIN(args);
+	path = cps_args_get(cmd, &args, "output");
+	format = save_choice(cps_args_get(cmd, &args, "format"), formats, 2);
+	compress = save_choice(cps_args_get(cmd, &args, "compress"), codecs, 4);
+	if (format < 0)
+		return cps_usage(cmd, "--format is docker-archive or oci-archive");
+	if (compress < 0)
+		return cps_usage(cmd, "--compress is gzip, zstd or none");
+	if (!path && isatty(STDOUT_FILENO)) {
+		cps_err_set(&app->err, 0, "standard output is a terminal; use -o FILE");
+		return CPS_EXIT_FAILED;
+	}
+	progress = cps_meter_begin(&meter, app, "save", false);
+	rc = save_to(app, path, &args, format, compress, &progress);
+	cps_meter_end(&meter);
+	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
+}
