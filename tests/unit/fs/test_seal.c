@@ -664,6 +664,35 @@ static void holes_become_zeros(void **state)
 	round_trip(fx, "sparse", CPS_CODEC_NONE);
 }
 
+static void make_deep(struct fixture *fx, unsigned int depth)
+{
+	uint64_t dir = CPS_TOP_ROOT;
+
+	for (unsigned int i = 0; i < depth; i++)
+		assert_int_equal(cps_top_make(fx->top, &me, dir, "d", S_IFDIR | 0755, 0,
+					      NULL, &dir),
+				 0);
+}
+
+static void a_tree_may_be_as_deep_as_a_path_is_long(void **state)
+{
+	struct fixture *fx = *state;
+
+	make_deep(fx, 900);
+	round_trip(fx, "deep", CPS_CODEC_NONE);
+}
+
+static void a_path_that_no_layer_holds_is_refused(void **state)
+{
+	struct fixture *fx = *state;
+	struct cps_seal *seal = NULL;
+
+	make_deep(fx, 2100);
+	assert_int_equal(
+		cps_seal_plan(fx->top, CPS_SEAL_LAYER, MTIME_ANY, &seal, &fx->err),
+		-ENAMETOOLONG);
+}
+
 static void layers_may_be_compressed_at_once(void **state)
 {
 	struct fixture *fx = *state;
@@ -830,6 +859,8 @@ int main(void)
 		T(a_name_that_no_layer_holds_is_refused),
 		T(own_xattrs_are_left_out),
 		T(holes_become_zeros),
+		T(a_tree_may_be_as_deep_as_a_path_is_long),
+		T(a_path_that_no_layer_holds_is_refused),
 		T(layers_may_be_compressed_at_once),
 		T(the_same_changes_give_the_same_bytes),
 		T(whatever_is_done_is_seen_again),
