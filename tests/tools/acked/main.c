@@ -10,21 +10,21 @@
 
 /* usage: acked prepare DIR
  *        acked load|durable DIR OUTCOMES SEED STEPS [refusals]
- *        acked check DIR OUTCOMES SEED
- * load: run on from the last outcome until STEPS are done or the file system is gone;
- * durable: with everything on disk after each step. With "refusals" a step may fail for
- * lack of space or an error of the disk; without, that ends it with 1. */
+ *        acked check|prefix DIR OUTCOMES SEED
+ * load: run on from the last outcome until STEPS are done or the file system is gone
+ * (3); durable: with everything on disk after each step. With "refusals" a step may
+ * fail for lack of space or an error of the disk; without, that ends it with 1. */
 
 static struct model model;
 
 /* The outcomes so far into the model; the number of them. */
-static uint64_t replay(int outcomes, uint64_t seed)
+static uint64_t replay(int outcomes, uint64_t seed, uint64_t most)
 {
 	uint64_t n = 0;
 	uint8_t how;
 
 	model_init(&model, seed);
-	while (pread(outcomes, &how, 1, (off_t)n) == 1 && how != UNKNOWN) {
+	while (n < most && pread(outcomes, &how, 1, (off_t)n) == 1 && how != UNKNOWN) {
 		struct step s = model_next(&model);
 
 		if (how == DONE)
@@ -54,7 +54,7 @@ static int undo_create(const struct step *s)
 static int load(int outcomes, uint64_t seed, uint64_t steps, bool durable,
 		bool refusals)
 {
-	uint64_t n = replay(outcomes, seed), refused = 0;
+	uint64_t n = replay(outcomes, seed, UINT64_MAX), refused = 0;
 
 	for (; n < steps; n++) {
 		struct step s = model_next(&model);
@@ -83,28 +83,58 @@ static int load(int outcomes, uint64_t seed, uint64_t steps, bool durable,
 	return 0;
 }
 
-/* The step after the last outcome may have been done, or not; its data may be half. */
+/* The model as it was after `steps`; the number of steps that there are. */
+static uint64_t rewind_to(int outcomes, uint64_t seed, uint64_t steps)
+{
+	for (int i = 0; i < INODES; i++)
+		free(model.inode[i].data);
+	return replay(outcomes, seed, steps);
+}
+
+/* Is what the model says there? The step after it may have been done, or not; its data
+ * may be half. */
+static unsigned int check_now(bool quiet)
+{
+	unsigned int bad = model_check(&model, true);
+	struct step s;
+
+	if (bad == 0)
+		return 0;
+	s = model_next(&model);
+	if (step_writes(&s) && s.kind != CREATE)
+		model.inode[s.inode].doubtful = true;
+	if (model_check(&model, true) == 0)
+		return 0;
+	model_apply(&model, &s);
+	if (step_writes(&s))
+		model.inode[s.inode].doubtful = true;
+	return model_check(&model, quiet);
+}
+
 static int check(int outcomes, uint64_t seed)
 {
-	uint64_t n = replay(outcomes, seed);
-	struct step s;
-	unsigned int bad = model_check(&model, true);
+	uint64_t n = rewind_to(outcomes, seed, UINT64_MAX);
+	unsigned int bad = check_now(false);
 
-	if (bad) {
-		s = model_next(&model);
-		if (step_writes(&s) && s.kind != CREATE)
-			model.inode[s.inode].doubtful = true;
-		bad = model_check(&model, true);
-		if (bad) {
-			model_apply(&model, &s);
-			if (step_writes(&s))
-				model.inode[s.inode].doubtful = true;
-			bad = model_check(&model, false);
-		}
-	}
 	printf("acked: %llu steps%s\n", (unsigned long long)n,
 	       bad ? ": NOT what is there" : " are all there");
 	return bad ? 1 : 0;
+}
+
+/* The most steps that what is there can be the work of. */
+static int prefix(int outcomes, uint64_t seed)
+{
+	uint64_t n = rewind_to(outcomes, seed, UINT64_MAX);
+
+	for (;; n--) {
+		rewind_to(outcomes, seed, n);
+		if (check_now(true) == 0) {
+			printf("%llu\n", (unsigned long long)n);
+			return 0;
+		}
+		if (n == 0)
+			return 1;
+	}
 }
 
 int main(int argc, char **argv)
@@ -128,5 +158,9 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "check") == 0)
 		return check(outcomes, seed);
+	if (strcmp(argv[1], "prefix") == 0)
+		return prefix(outcomes, seed);
+	if (argc < 6)
+		return 2;
 	return load(outcomes, seed, strtoull(argv[5], NULL, 10), durable, argc > 6);
 }
