@@ -18,13 +18,13 @@
 static struct model model;
 
 /* The outcomes so far into the model; the number of them. */
-static uint64_t replay(int outcomes, uint64_t seed, uint64_t most)
+static uint64_t replay(int outcomes, uint64_t seed)
 {
 	uint64_t n = 0;
 	uint8_t how;
 
 	model_init(&model, seed);
-	while (n < most && pread(outcomes, &how, 1, (off_t)n) == 1 && how != UNKNOWN) {
+	while (pread(outcomes, &how, 1, (off_t)n) == 1 && how != UNKNOWN) {
 		struct step s = model_next(&model);
 
 		if (how == DONE)
@@ -54,7 +54,7 @@ static int undo_create(const struct step *s)
 static int load(int outcomes, uint64_t seed, uint64_t steps, bool durable,
 		bool refusals)
 {
-	uint64_t n = replay(outcomes, seed, UINT64_MAX), refused = 0;
+	uint64_t n = replay(outcomes, seed), refused = 0;
 
 	for (; n < steps; n++) {
 		struct step s = model_next(&model);
@@ -83,14 +83,6 @@ static int load(int outcomes, uint64_t seed, uint64_t steps, bool durable,
 	return 0;
 }
 
-/* The model as it was after `steps`; the number of steps that there are. */
-static uint64_t rewind_to(int outcomes, uint64_t seed, uint64_t steps)
-{
-	for (int i = 0; i < INODES; i++)
-		free(model.inode[i].data);
-	return replay(outcomes, seed, steps);
-}
-
 /* Is what the model says there? The step after it may have been done, or not; its data
  * may be half. */
 static unsigned int check_now(bool quiet)
@@ -113,7 +105,7 @@ static unsigned int check_now(bool quiet)
 
 static int check(int outcomes, uint64_t seed)
 {
-	uint64_t n = rewind_to(outcomes, seed, UINT64_MAX);
+	uint64_t n = replay(outcomes, seed);
 	unsigned int bad = check_now(false);
 
 	printf("acked: %llu steps%s\n", (unsigned long long)n,
@@ -121,20 +113,43 @@ static int check(int outcomes, uint64_t seed)
 	return bad ? 1 : 0;
 }
 
+/* Is it there, when the content of this inode may be anything? */
+static bool fits(int inode)
+{
+	struct inode *i = &model.inode[inode];
+	bool was = i->doubtful, fit;
+
+	i->doubtful = true;
+	fit = model_check(&model, true) == 0;
+	i->doubtful = was;
+	return fit;
+}
+
 /* The most steps that what is there can be the work of. */
 static int prefix(int outcomes, uint64_t seed)
 {
-	uint64_t n = rewind_to(outcomes, seed, UINT64_MAX);
+	long long best = -1;
+	uint8_t how;
 
-	for (;; n--) {
-		rewind_to(outcomes, seed, n);
-		if (check_now(true) == 0) {
-			printf("%llu\n", (unsigned long long)n);
-			return 0;
-		}
-		if (n == 0)
-			return 1;
+	model_init(&model, seed);
+	for (long long n = 0;; n++) {
+		bool writes, half;
+		struct step s;
+
+		if (model_check(&model, true) == 0)
+			best = n;
+		if (pread(outcomes, &how, 1, (off_t)n) != 1 || how == UNKNOWN)
+			break;
+		s = model_next(&model);
+		writes = step_writes(&s);
+		half = writes && s.kind != CREATE && fits(s.inode);
+		if (how == DONE)
+			model_apply(&model, &s);
+		half = half || (writes && how == DONE && fits(s.inode));
+		best = half ? n : best;
 	}
+	printf("%lld\n", best);
+	return best < 0;
 }
 
 int main(int argc, char **argv)

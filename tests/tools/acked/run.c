@@ -217,15 +217,15 @@ static void check_strangers(struct report *r, const char *path, size_t want)
 
 unsigned int model_check(const struct model *m, bool quiet)
 {
-	struct report r = {.quiet = quiet};
+	struct report r = {.quiet = quiet}; /* the first fault is enough */
 	char path[64];
 
 	check_strangers(&r, ".", FOLDERS);
-	for (int f = 0; f < FOLDERS; f++) {
+	for (int f = 0; f < FOLDERS && !(quiet && r.bad); f++) {
 		size_t names = 0;
 
 		for (int n = 0; n < NAMES; n++) {
-			if (m->name[f][n] < 0)
+			if (m->name[f][n] < 0 || (quiet && r.bad))
 				continue;
 			names++;
 			name_file(m, f, n, path);
