@@ -37,6 +37,8 @@ struct cps_loop {
 	struct fuse_session *se; /* borrowed */
 	int fd;                  /* borrowed */
 	int end_fd;
+	bool (*raw)(void *ctx, const void *request, size_t len); /* NULL: none */
+	void *raw_ctx;
 	uint64_t spin_ns;
 	struct cps_worker *workers;
 	unsigned int count;   /* of workers */
@@ -142,6 +144,15 @@ void cps_worker_pass_lead(struct cps_worker *me)
 	pthread_mutex_unlock(&loop->lock);
 }
 
+static void answer(struct cps_worker *me, size_t len)
+{
+	struct cps_loop *loop = me->loop;
+	struct fuse_buf buf = {.size = len, .mem = me->request};
+
+	if (!loop->raw || !loop->raw(loop->raw_ctx, me->request, len))
+		fuse_session_process_buf(loop->se, &buf);
+}
+
 static void *work(void *arg)
 {
 	struct cps_worker *me = arg;
@@ -150,11 +161,8 @@ static void *work(void *arg)
 	while (become_leader(me)) {
 		ssize_t n = 0;
 
-		while (me->leads && (n = receive(me)) > 0) {
-			struct fuse_buf buf = {.size = (size_t)n, .mem = me->request};
-
-			fuse_session_process_buf(loop->se, &buf);
-		}
+		while (me->leads && (n = receive(me)) > 0)
+			answer(me, (size_t)n);
 		if (n >= 0)
 			continue;
 		pthread_mutex_lock(&loop->lock);
@@ -169,6 +177,11 @@ static void *work(void *arg)
 struct cps_worker *cps_loop_leader(struct cps_loop *loop)
 {
 	return loop->leader;
+}
+
+const void *cps_worker_request(const struct cps_worker *worker)
+{
+	return worker->request;
 }
 
 void *cps_worker_buffer(struct cps_worker *worker)
@@ -226,6 +239,8 @@ int cps_loop_new(const struct cps_loop_opts *opts, struct cps_loop **out,
 		return cps_err_nomem(err);
 	loop->se = opts->se;
 	loop->fd = opts->fd;
+	loop->raw = opts->raw;
+	loop->raw_ctx = opts->raw_ctx;
 	/* With one processor the caller could not run while we look. */
 	loop->spin_ns = processors > 1 ? opts->spin_us * (uint64_t)1000 : 0;
 	pthread_mutex_init(&loop->lock, NULL);

@@ -1,6 +1,7 @@
 #ifndef CPS_FS_LOOP_H
 #define CPS_FS_LOOP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,8 +19,12 @@ struct cps_loop;
 
 struct cps_loop_opts {
 	struct fuse_session *se; /* borrowed */
-	int fd;                  /* borrowed; becomes non-blocking */
-	unsigned int threads;    /* 0: by the number of processors */
+	/** Sees each request before libfuse does; true: it has answered it. May be
+	 *  NULL. */
+	bool (*raw)(void *ctx, const void *request, size_t len);
+	void *raw_ctx;        /* borrowed */
+	int fd;               /* borrowed; becomes non-blocking */
+	unsigned int threads; /* 0: by the number of processors */
 	unsigned int spin_us;
 };
 
@@ -48,6 +53,8 @@ struct cps_worker;
 struct cps_worker *cps_loop_leader(struct cps_loop *loop);
 /** The thread's own CPS_IO_MAX bytes, page-aligned. */
 void *cps_worker_buffer(struct cps_worker *worker);
+/** The request that it answers, as the kernel sent it. */
+const void *cps_worker_request(const struct cps_worker *worker);
 /** What follows may take long: let another thread read the next request. */
 void cps_worker_pass_lead(struct cps_worker *worker);
 

@@ -41,12 +41,17 @@ static ssize_t device_read(int fd, void *buf, size_t len, void *userdata)
 static ssize_t device_writev(int fd, struct iovec *iov, int count, void *userdata)
 {
 	struct cps_ops *ops = userdata;
+	const struct cps_init_wishes wishes = {
+		.default_permissions = ops->default_permissions,
+		.writable = cps_top_writable(ops->top),
+		.kernel_flags = ops->kernel_flags,
+	};
 	ssize_t n;
 
 	if (!ops->init_reply)
 		return writev(fd, iov, count);
 	ops->init_reply = false; /* nobody else answers before INIT is answered */
-	cps_init_reply_patch(iov, count, ops->default_permissions);
+	cps_init_reply_patch(iov, count, &wishes);
 	n = writev(fd, iov, count);
 	/* Not before: the answer to INIT sets the kernel's own figure. */
 	if (n >= 0 && cps_readahead_raise(ops->mountpoint, READ_AHEAD_KIB) < 0)
@@ -70,14 +75,14 @@ static void log_libfuse(enum fuse_log_level level, const char *fmt, va_list args
 	cps_log(level <= FUSE_LOG_ERR ? CPS_LOG_ERROR : CPS_LOG_DEBUG, "%s", text);
 }
 
-static int option_text(const struct cps_mount_opts *opts, char **out)
+static int option_text(const struct cps_mount_opts *opts, bool writable, char **out)
 {
 	cps_auto(cps_buf) struct cps_buf fsname = CPS_BUF_INIT(0);
 	const struct {
 		const char *name;
 		bool set;
 	} flags[] = {
-		{"ro", true},
+		{writable ? "rw" : "ro", true},
 		{"subtype=capas", true},
 		{opts->suid ? "suid" : "nosuid", true},
 		{opts->dev ? "dev" : "nodev", true},
@@ -101,7 +106,7 @@ static int new_session(struct cps_mount *mount, const struct cps_mount_opts *opt
 {
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	cps_auto(cps_free) char *text = NULL;
-	int rc = option_text(opts, &text);
+	int rc = option_text(opts, cps_top_writable(mount->ops.top), &text);
 
 	if (rc == 0 &&
 	    (fuse_opt_add_arg(&args, "capas") < 0 ||
@@ -152,7 +157,7 @@ static int attach(struct cps_mount *mount, struct cps_err *err)
 	return rc < 0 ? cps_err_sys(err, rc, "/dev/fuse") : 0;
 }
 
-int cps_mount_open(struct cps_root *root, const struct cps_mount_opts *opts,
+int cps_mount_open(struct cps_top *top, const struct cps_mount_opts *opts,
 		   struct cps_mount **out, struct cps_err *err)
 {
 	cps_auto(cps_mount_close) struct cps_mount *mount = calloc(1, sizeof(*mount));
@@ -164,7 +169,8 @@ int cps_mount_open(struct cps_root *root, const struct cps_mount_opts *opts,
 
 	if (!mount)
 		return cps_err_nomem(err);
-	mount->ops.root = root;
+	mount->ops.top = top;
+	mount->ops.writeback = opts->writeback;
 	mount->ops.default_permissions = opts->default_permissions;
 	rc = find_mountpoint(mount, opts->mountpoint, err);
 	if (rc == 0)
@@ -174,7 +180,9 @@ int cps_mount_open(struct cps_root *root, const struct cps_mount_opts *opts,
 	if (rc < 0)
 		return rc;
 	loop.se = mount->se;
-	loop.fd = fuse_session_fd(mount->se);
+	loop.fd = mount->ops.fd = fuse_session_fd(mount->se);
+	loop.raw = cps_ops_raw;
+	loop.raw_ctx = &mount->ops;
 	rc = cps_loop_new(&loop, &mount->loop, err);
 	if (rc < 0)
 		return rc;

@@ -3,13 +3,16 @@
 
 #include <stdbool.h>
 
-#include "store/root.h"
+#include "fs/top/top.h"
 
 #define CPS_SPIN_DEFAULT_US 50u
 #define CPS_SPIN_MAX_US     10000u
 #define CPS_THREADS_MAX     64u
 
-/** How to mount. The mount is always read-only. */
+/** An attribute of a mount's root: the driver's process ID. Not listed. */
+#define CPS_MOUNT_DRIVER_XATTR "user.capas.driver"
+
+/** How to mount. A top that is not writable is mounted read-only. */
 struct cps_mount_opts {
 	const char *mountpoint; /* borrowed; an existing folder */
 	const char *fsname;     /* borrowed; what mount(8) shows as the device */
@@ -17,6 +20,7 @@ struct cps_mount_opts {
 	bool noexec, noatime, nodiratime;
 	bool allow_other;         /* others than the mounting user may enter */
 	bool default_permissions; /* the kernel checks modes and owners */
+	bool writeback;           /* let the kernel collect writes */
 	unsigned int spin_us; /* look for the next request so long before sleeping */
 	unsigned int threads; /* 0: by the number of processors */
 };
@@ -35,10 +39,10 @@ struct cps_mount;
 
 /** Mount; returns when the kernel has the mount. Whoever uses it waits until
  *  cps_mount_serve() answers.
- *  root  borrowed, must outlive the mount
+ *  top   borrowed, must outlive the mount
  *  opts  borrowed for the call
  *  0; -ENOENT, -ENOTDIR the mountpoint; -ENODEV no FUSE here; -EPERM. */
-int cps_mount_open(struct cps_root *root, const struct cps_mount_opts *opts,
+int cps_mount_open(struct cps_top *top, const struct cps_mount_opts *opts,
 		   struct cps_mount **out, struct cps_err *err);
 
 /** Answer the kernel until the file system is unmounted, or until SIGTERM, SIGINT or

@@ -37,6 +37,8 @@ static const struct option options[] = {
 	{"noallow_other", CLEAR, FIELD(allow_other), 0},
 	{"default_permissions", SET, FIELD(default_permissions), 0},
 	{"nodefault_permissions", CLEAR, FIELD(default_permissions), 0},
+	{"writeback", SET, FIELD(writeback), 0},
+	{"nowriteback", CLEAR, FIELD(writeback), 0},
 	{"spin_us", NUMBER, FIELD(spin_us), CPS_SPIN_MAX_US},
 	{"threads", NUMBER, FIELD(threads), CPS_THREADS_MAX},
 	/* mount(8) says rw to every helper unless told ro; times of access are never
@@ -74,6 +76,7 @@ void cps_mount_defaults(struct cps_mount_opts *opts)
 	*opts = (struct cps_mount_opts){
 		.allow_other = root,
 		.default_permissions = root,
+		.writeback = true,
 		.spin_us = CPS_SPIN_DEFAULT_US,
 	};
 }

@@ -35,3 +35,50 @@ int cps_folder_each(int folder, cps_folder_fn fn, void *ctx, struct cps_err *err
 	closedir(dir);
 	return rc;
 }
+
+#define DEPTH_MAX 8 /* folders in folders */
+
+/* Takes fd. */
+static int remove_all(int fd, unsigned int depth);
+
+static int remove_one(int dirfd, const char *name, unsigned int depth)
+{
+	int fd, rc;
+
+	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -errno;
+	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	rc = remove_all(fd, depth + 1);
+	if (rc == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		rc = -errno;
+	return rc;
+}
+
+static int remove_all(int fd, unsigned int depth)
+{
+	DIR *dir = fdopendir(fd);
+	struct dirent *de;
+	int rc = dir && depth > DEPTH_MAX ? -ELOOP : 0;
+
+	if (!dir) {
+		rc = -errno;
+		close(fd);
+		return rc;
+	}
+	while (rc == 0 && (errno = 0, de = readdir(dir)))
+		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
+			rc = remove_one(fd, de->d_name, depth);
+	if (rc == 0 && errno)
+		rc = -errno;
+	closedir(dir);
+	return rc;
+}
+
+int cps_folder_remove(int dirfd, const char *name)
+{
+	return remove_one(dirfd, name, 0);
+}

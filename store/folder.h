@@ -14,4 +14,8 @@ typedef int (*cps_folder_fn)(void *ctx, int dirfd, const char *name,
 /** Call `fn` for every entry of `folder` (borrowed). Entries may go away meanwhile. */
 int cps_folder_each(int folder, cps_folder_fn fn, void *ctx, struct cps_err *err);
 
+/** Remove `name` below `dirfd` with all that is in it; what is gone already is fine. 0
+ * or -errno; -ELOOP for folders nested deeper than anything that the store makes. */
+int cps_folder_remove(int dirfd, const char *name);
+
 #endif

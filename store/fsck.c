@@ -211,6 +211,22 @@ static int check_derived(void *ctx, int dirfd, const char *name,
 	return 0;
 }
 
+static int check_top(void *ctx, const char *folder, const struct cps_top_info *info,
+		     const char *why)
+{
+	struct check *c = ctx;
+	struct cps_digest id;
+	char what[CPS_NAME_MAX + 16];
+
+	snprintf(what, sizeof(what), "tops/%s", folder);
+	if (!info)
+		report(c,
+		       cps_digest_parse_hex(folder, &id) == 0 ? CPS_FSCK_DOCUMENT
+							      : CPS_FSCK_STRAY,
+		       what, why, false);
+	return 0;
+}
+
 static int run_checks(struct check *c)
 {
 	int rc = cps_reach_collect(c->store, &c->reach, c->err);
@@ -222,6 +238,8 @@ static int run_checks(struct check *c)
 	rc = cps_folder_each(cps_store_blobs_fd(c->store), check_blob, c, c->err);
 	if (rc == 0)
 		check_reached(c);
+	if (rc == 0)
+		rc = cps_tops_each(c->store, check_top, c, c->err);
 	for (int kind = CPS_INDEX; rc == 0 && kind <= CPS_SPAN; kind++) {
 		c->kind = (enum cps_derived)kind;
 		rc = cps_folder_each(cps_store_derived_fd(c->store, c->kind),

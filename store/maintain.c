@@ -1,6 +1,7 @@
 #include "store/maintain.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,6 +42,11 @@ static int refuse_unreadable(const struct cps_reach *reach, struct cps_err *err)
 {
 	char hex[CPS_DIGEST_TEXT_LEN];
 
+	if (reach->damaged_top)
+		return cps_err_set(err, -EBADMSG,
+				   "%s; nothing is removed: what it stands on is not "
+				   "known; remove the container first",
+				   reach->damaged_top);
 	for (size_t i = 0; i < reach->count; i++) {
 		const struct cps_reach_item *it = &reach->items[i];
 
@@ -55,28 +61,36 @@ static int refuse_unreadable(const struct cps_reach *reach, struct cps_err *err)
 	return 0;
 }
 
+/* Has it a name, in this entry or another, or a top that stands on it? */
+static bool is_wanted(const struct cps_reach *reach, const struct cps_digest *manifest)
+{
+	for (size_t i = 0; i < reach->images.count; i++)
+		if (reach->images.entries[i].name &&
+		    cps_digest_equal(&reach->images.entries[i].digest, manifest))
+			return true;
+	for (size_t i = 0; i < reach->tops.count; i++)
+		if (cps_digest_equal(&reach->tops.tops[i].manifest, manifest))
+			return true;
+	return false;
+}
+
 static int drop_untagged(struct cps_store *store, bool dry_run,
 			 struct cps_gc_result *out, struct cps_err *err)
 {
-	struct cps_image_list list = {0};
-	int rc = cps_image_list(store, &list, err);
+	cps_auto(cps_reach) struct cps_reach reach = {0};
+	int rc = cps_reach_collect(store, &reach, err);
 
-	for (size_t i = 0; rc == 0 && i < list.count; i++) {
-		bool named = false;
+	if (rc == 0)
+		rc = refuse_unreadable(&reach, err);
+	for (size_t i = 0; rc == 0 && i < reach.images.count; i++) {
+		const struct cps_digest *manifest = &reach.images.entries[i].digest;
 
-		if (list.entries[i].name)
-			continue;
-		for (size_t j = 0; j < list.count; j++)
-			named |= list.entries[j].name &&
-				 cps_digest_equal(&list.entries[i].digest,
-						  &list.entries[j].digest);
-		if (named)
+		if (is_wanted(&reach, manifest))
 			continue;
 		out->untagged++;
 		if (!dry_run)
-			rc = cps_image_forget(store, &list.entries[i].digest, err);
+			rc = cps_image_forget(store, manifest, err);
 	}
-	cps_image_list_release(&list);
 	return rc;
 }
 
@@ -143,6 +157,30 @@ static int count_derived(void *ctx, int dirfd, const char *name,
 	return 0;
 }
 
+/* A top's folder holds files and one level of folders. */
+static int count_top_file(void *ctx, int dirfd, const char *name,
+			  const struct cps_digest *id, const struct stat *st)
+{
+	struct count *c = ctx;
+	cps_auto(cps_fd) int folder = -1;
+
+	c->use->top_bytes += disk_bytes(st);
+	if (!S_ISDIR(st->st_mode))
+		return 0;
+	folder = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* What is gone meanwhile counts nothing. */
+	return folder < 0 ? 0 : cps_folder_each(folder, count_top_file, c, NULL);
+}
+
+static int count_tops(struct cps_store *store, struct count *c, struct cps_err *err)
+{
+	cps_auto(cps_fd) int tops = openat(cps_store_root_fd(store), "tops",
+					   O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	c->use->tops = c->reach->tops.count;
+	return tops < 0 ? 0 : cps_folder_each(tops, count_top_file, c, err);
+}
+
 int cps_df(struct cps_store *store, struct cps_usage *out, struct cps_err *err)
 {
 	cps_auto(cps_reach) struct cps_reach reach = {0};
@@ -164,5 +202,5 @@ int cps_df(struct cps_store *store, struct cps_usage *out, struct cps_err *err)
 	for (int kind = CPS_INDEX; rc == 0 && kind <= CPS_SPAN; kind++)
 		rc = cps_folder_each(cps_store_derived_fd(store, kind), count_derived,
 				     &c, err);
-	return rc;
+	return rc < 0 ? rc : count_tops(store, &c, err);
 }

@@ -11,16 +11,17 @@ struct cps_gc_result {
 	uint64_t untagged;       /* images removed */
 };
 
-/** Remove blobs that no entry of index.json reaches, derived files of layers that are
- *  gone, unfinished work. Waits for writers; running mounts keep what they have open.
- *  untagged  also drop images that have no name */
+/** Remove blobs that no entry of index.json and no top reaches, derived files of layers
+ *  that are gone, unfinished work. Waits for writers; running mounts keep what they
+ * have open. Refused with -EBADMSG while a document that would keep blobs cannot be
+ * read. untagged  also drop images that have no name and carry no top */
 int cps_gc(struct cps_store *store, bool untagged, bool dry_run,
 	   struct cps_gc_result *out, struct cps_err *err);
 
 enum cps_fsck_kind {
 	CPS_FSCK_MISSING,  /* a blob that an image needs */
 	CPS_FSCK_DAMAGED,  /* bytes are not what the digest says */
-	CPS_FSCK_DOCUMENT, /* index.json, a manifest or a config cannot be read */
+	CPS_FSCK_DOCUMENT, /* index.json, top.json, a manifest or config unreadable */
 	CPS_FSCK_DERIVED,  /* a derived file; harmless, rebuilt on use */
 	CPS_FSCK_STRAY,    /* a file that has no business where it is */
 };
@@ -41,6 +42,7 @@ struct cps_usage {
 	uint64_t images, image_bytes;    /* reachable blobs */
 	uint64_t garbage, garbage_bytes; /* blobs that gc would remove */
 	uint64_t derived, derived_bytes; /* indexes, seek tables, trees, spans */
+	uint64_t tops, top_bytes;        /* containers: logs and their data */
 };
 
 int cps_df(struct cps_store *store, struct cps_usage *out, struct cps_err *err);

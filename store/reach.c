@@ -179,6 +179,33 @@ static int by_digest(const void *a, const void *b)
 	return memcmp(&x->digest, &y->digest, sizeof(x->digest));
 }
 
+static int note_top(void *ctx, const char *folder, const struct cps_top_info *info,
+		    const char *why)
+{
+	struct cps_reach *reach = ctx;
+	struct cps_digest id;
+
+	if (info)
+		return cps_top_list_add(&reach->tops, info);
+	if (reach->damaged_top || cps_digest_parse_hex(folder, &id) < 0)
+		return 0;
+	return asprintf(&reach->damaged_top, "tops/%s: %s", folder, why) < 0 ? -ENOMEM
+									     : 0;
+}
+
+/* The image under a top is needed whatever became of its names. */
+static int tops(struct collector *c, struct cps_err *err)
+{
+	struct cps_reach *r = c->reach;
+	int rc = cps_tops_each(c->store, note_top, r, err);
+
+	for (size_t i = 0; rc == 0 && i < r->tops.count; i++) {
+		c->image = (uint32_t)(r->images.count + i);
+		rc = document(c, &r->tops.tops[i].manifest, false, 0);
+	}
+	return rc == -ENOMEM ? cps_err_nomem(err) : rc;
+}
+
 int cps_reach_collect(struct cps_store *store, struct cps_reach *out,
 		      struct cps_err *err)
 {
@@ -192,6 +219,8 @@ int cps_reach_collect(struct cps_store *store, struct cps_reach *out,
 		if (rc < 0)
 			return cps_err_nomem(err);
 	}
+	if (rc == 0)
+		rc = tops(&c, err);
 	if (rc < 0)
 		return rc;
 	if (reach.count)
@@ -216,6 +245,8 @@ const char *cps_reach_image(const struct cps_reach *reach,
 {
 	const struct cps_image_entry *e = &reach->images.entries[item->image];
 
+	if (item->image >= reach->images.count)
+		return reach->tops.tops[item->image - reach->images.count].image;
 	return e->name ? e->name : "<untagged>";
 }
 
@@ -224,6 +255,8 @@ void cps_reach_release(struct cps_reach *reach)
 	for (size_t i = 0; i < reach->count; i++)
 		free(reach->items[i].why);
 	free(reach->items);
+	free(reach->damaged_top);
+	cps_top_list_release(&reach->tops);
 	cps_image_list_release(&reach->images);
 	*reach = (struct cps_reach){0};
 }

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "store/folder.h"
 #include "store/store_internal.h"
 
 static const char *const derived_paths[CPS_DERIVED_KINDS] = {
@@ -210,7 +211,7 @@ static int complete(struct cps_store *store, struct cps_err *err)
 	return rc < 0 ? rc : put_file(store, "oci-layout", layout_text, err);
 }
 
-/* Remove named unfinished files whose maker is gone. */
+/* Remove named unfinished files and folders whose maker is gone. */
 static void sweep(const struct cps_store *store)
 {
 	DIR *dir = list_folder(store->tmp_fd);
@@ -224,7 +225,7 @@ static void sweep(const struct cps_store *store)
 		file = openat(store->tmp_fd, de->d_name,
 			      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 		if (file >= 0 && flock(file, LOCK_EX | LOCK_NB) == 0)
-			unlinkat(store->tmp_fd, de->d_name, 0);
+			cps_folder_remove(store->tmp_fd, de->d_name);
 	}
 	if (dir)
 		closedir(dir);

@@ -1,15 +1,22 @@
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 #include "fs/daemon.h"
 #include "fs/mount.h"
+#include "fs/top/control.h"
 #include "tools/command.h"
+#include "tools/mount_source.h"
 
-#define WORKERS 1 /* threads that decode ahead */
+#define WORKERS       1     /* threads that decode ahead */
+#define DRIVER_END_MS 60000 /* for its last sync */
 
 static int number(const char *text, unsigned int *out)
 {
@@ -46,47 +53,92 @@ static int root_options(const struct cps_command *cmd, const struct cps_args *ar
 	return 0;
 }
 
-static int open_root(struct cps_app *app, const char *source,
-		     const struct cps_root_opts *opts, struct cps_root **out)
+/** What the process that serves a mount holds. */
+struct served {
+	struct cps_opened opened;
+	struct cps_mount *mount;
+	struct cps_control *control;
+};
+
+static int start_serving(struct cps_app *app, const struct cps_mount_what *what,
+			 const struct cps_mount_opts *opts, struct served *out)
 {
-	struct cps_image *image = NULL;
+	char id[CPS_TOP_ID_LEN];
 	int rc = cps_store_open(app->root, &app->store, &app->err);
 
-	if (rc == 0)
-		rc = cps_source_open(app->store, source, &image, &app->err);
-	if (rc == 0)
-		rc = cps_root_open(app->store, image, opts, out, &app->err);
-	return rc < 0 ? cps_err_wrap(&app->err, rc, "'%s'", source) : 0;
-}
-
-static int serve(struct cps_app *app, struct cps_daemon *daemon, const char *source,
-		 const struct cps_root_opts *root_opts,
-		 const struct cps_mount_opts *mount_opts)
-{
-	cps_auto(cps_root_close) struct cps_root *root = NULL;
-	cps_auto(cps_mount_close) struct cps_mount *mount = NULL;
-	int rc = open_root(app, source, root_opts, &root);
-
-	if (rc == 0)
-		rc = cps_mount_open(root, mount_opts, &mount, &app->err);
-	cps_daemonize_ready(daemon, rc, &app->err);
 	if (rc < 0)
 		return rc;
-	return cps_mount_serve(mount, &app->err);
+	rc = cps_mount_source(app->store, what, &out->opened, id, &app->err);
+	if (rc < 0)
+		return cps_err_wrap(&app->err, rc, "'%s'", what->source);
+	rc = cps_mount_open(out->opened.top, opts, &out->mount, &app->err);
+	if (rc == 0 && what->rw)
+		rc = cps_control_start(out->opened.top, out->opened.dirfd,
+				       opts->mountpoint, &out->control, &app->err);
+	if (rc == 0 && *id)
+		puts(id);
+	return rc;
+}
+
+static int serve(struct cps_app *app, struct cps_daemon *daemon,
+		 const struct cps_mount_what *what, const struct cps_mount_opts *opts)
+{
+	struct served served = {.opened = CPS_OPENED_INIT};
+	int rc = start_serving(app, what, opts, &served), closed;
+
+	cps_daemonize_ready(daemon, rc, &app->err);
+	if (rc == 0)
+		rc = cps_mount_serve(served.mount, &app->err);
+	/* Who finds the socket gone knows that the top is about to be free. */
+	cps_control_stop(served.control);
+	cps_mount_close(served.mount);
+	closed = cps_opened_close(&served.opened, &app->err);
+	if (closed < 0)
+		cps_log(CPS_LOG_ERROR, "%s", app->err.msg);
+	return rc < 0 ? rc : closed;
+}
+
+static int top_options(const struct cps_command *cmd, const struct cps_args *args,
+		       struct cps_mount_what *out)
+{
+	bool ro = cps_args_get(cmd, args, "ro") != NULL;
+	const char *complaint = NULL;
+
+	out->top = cps_args_get(cmd, args, "top");
+	out->mark = cps_args_get(cmd, args, "at");
+	out->rw = cps_args_get(cmd, args, "rw") != NULL;
+	if (out->rw && ro)
+		complaint = "mount: --rw or --ro, not both";
+	else if (out->rw && out->mark)
+		complaint = "mount: the past cannot be written; --at without --rw";
+	else if (out->mark && !out->top)
+		complaint = "mount: --at is a mark of which --top?";
+	else if (out->top && !out->rw && !out->mark && !ro)
+		complaint = "mount: --top with --rw, or with --ro to look only";
+	else if ((out->rw || out->top) &&
+		 (out->root.view != CPS_VIEW_MERGED || out->root.layer))
+		complaint = "mount: a top is over the whole image, not over layers";
+	if (!complaint)
+		return 0;
+	cps_complain(complaint);
+	return CPS_EXIT_USAGE;
 }
 
 int cmd_mount(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
 {
 	static struct cps_daemon daemon = CPS_DAEMON_INIT;
 	struct cps_mount_opts opts = {0};
-	struct cps_root_opts root_opts;
+	struct cps_mount_what what = {0};
 	struct cps_args args;
 	cps_auto(cps_free) char *dir = NULL;
 	int rc = cps_args_parse(cmd, argc, argv, &args);
 
 	if (rc)
 		return rc < 0 ? CPS_EXIT_OK : rc;
-	rc = root_options(cmd, &args, &root_opts);
+	what.source = args.args[0];
+	rc = root_options(cmd, &args, &what.root);
+	if (rc == 0)
+		rc = top_options(cmd, &args, &what);
 	if (rc)
 		return rc;
 	cps_mount_defaults(&opts);
@@ -110,7 +162,7 @@ int cmd_mount(struct cps_app *app, const struct cps_command *cmd, int argc, char
 			return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 		cps_log_sink(cps_daemon_log, &daemon);
 	}
-	rc = serve(app, &daemon, args.args[0], &root_opts, &opts);
+	rc = serve(app, &daemon, &what, &opts);
 	if (rc < 0 && !cps_args_get(cmd, &args, "foreground"))
 		app->err.msg[0] = '\0'; /* the parent has told it */
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
@@ -202,9 +254,30 @@ static int run_fusermount(const char *dir, bool lazy)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EBUSY;
 }
 
+/* The process that serves the mount at `dir`; -1: it does not say. */
+static int driver_of(const char *dir)
+{
+	char text[16] = "", path[32], comm[16] = "";
+	cps_auto(cps_fd) int fd = -1;
+	int pid;
+
+	if (getxattr(dir, CPS_MOUNT_DRIVER_XATTR, text, sizeof(text) - 1) <= 0)
+		return -1;
+	pid = atoi(text);
+	/* It may live in another namespace, where the number means another process. */
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, comm, sizeof(comm) - 1) <= 0 ||
+	    strcmp(comm, "capas\n") != 0)
+		return -1;
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
 static int unmount(const char *path, bool lazy, struct cps_err *err)
 {
 	cps_auto(cps_free) char *dir = realpath(path, NULL);
+	cps_auto(cps_fd) int driver = -1;
+	struct pollfd end = {.events = POLLIN};
 	int rc;
 
 	/* A mount whose driver died cannot be walked into, but it can be named. */
@@ -214,9 +287,15 @@ static int unmount(const char *path, bool lazy, struct cps_err *err)
 		return cps_err_sys(err, -errno, "'%s'", path);
 	if (!each_mount(is_dir, dir))
 		return cps_err_set(err, -EINVAL, "'%s' is no mount of capas", path);
+	if (!lazy)
+		driver = driver_of(dir);
 	rc = umount2(dir, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) < 0 ? -errno : 0;
 	if (rc == -EPERM)
 		rc = run_fusermount(dir, lazy);
+	/* Unmounted means synced, as everywhere. */
+	end.fd = driver;
+	if (rc == 0 && driver >= 0)
+		poll(&end, 1, DRIVER_END_MS);
 	return rc < 0 ? cps_err_sys(err, rc, "'%s'", path) : 0;
 }
 

@@ -44,6 +44,8 @@ int cmd_df(struct cps_app *app, const struct cps_command *cmd, int argc, char **
 	       (double)u.garbage_bytes / 1e6);
 	printf("%-10s %-8llu %.1fMB\n", "Derived", (unsigned long long)u.derived,
 	       (double)u.derived_bytes / 1e6);
+	printf("%-10s %-8llu %.1fMB\n", "Containers", (unsigned long long)u.tops,
+	       (double)u.top_bytes / 1e6);
 	return CPS_EXIT_OK;
 }
 

@@ -24,19 +24,22 @@ static _Noreturn void serve(const char *dir, int ready)
 {
 	struct cps_root *root = small_root();
 	struct cps_mount *mount = NULL;
+	struct cps_top *top = NULL;
 	struct cps_mount_opts opts;
 	struct cps_err err = CPS_ERR_INIT;
-	int rc;
+	int rc = cps_top_bare(root, &top, &err);
 
 	cps_mount_defaults(&opts);
 	opts.mountpoint = dir;
 	opts.fsname = "a,b\\c";
-	rc = cps_mount_open(root, &opts, &mount, &err);
+	if (rc == 0)
+		rc = cps_mount_open(top, &opts, &mount, &err);
 	if (rc == 0 && write(ready, "", 1) == 1)
 		rc = cps_mount_serve(mount, &err);
 	if (rc < 0)
 		fprintf(stderr, "%s\n", err.msg);
 	cps_mount_close(mount);
+	cps_top_close(top, NULL);
 	cps_root_close(root);
 	_exit(rc < 0);
 }

@@ -1,0 +1,303 @@
+/* Changes of one inode: attributes, xattrs, content. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/top/apply.h"
+
+/* ---- attributes ---- */
+
+static int check_inode(struct cps_top *top, const struct cps_change *c)
+{
+	struct cps_brief brief;
+
+	return cps_top_brief(top, c->ino, &brief);
+}
+
+int cps_check_regular(struct cps_top *top, const struct cps_change *c)
+{
+	struct cps_brief brief;
+	int rc = cps_top_brief(top, c->ino, &brief);
+
+	if (rc < 0)
+		return rc;
+	if (!S_ISREG(brief.mode))
+		return S_ISDIR(brief.mode) ? -EISDIR : -EINVAL;
+	return c->off > INT64_MAX || c->len > INT64_MAX - c->off || c->size > INT64_MAX
+		       ? -EFBIG
+		       : 0;
+}
+
+int cps_check_attr(struct cps_top *top, const struct cps_change *c)
+{
+	return c->mask & CPS_TOP_SIZE ? cps_check_regular(top, c) : check_inode(top, c);
+}
+
+static void kill_mode(struct cps_node *n)
+{
+	if (S_ISDIR(n->mode))
+		return;
+	n->mode &= ~(uint32_t)S_ISUID;
+	if (n->mode & S_IXGRP)
+		n->mode &= ~(uint32_t)S_ISGID;
+}
+
+/* File capabilities are of the content that was there (capabilities(7)). */
+static int drop_caps(struct cps_top *top, struct cps_node *n)
+{
+	const struct cps_bytes name = {CPS_XATTR_CAPS, strlen(CPS_XATTR_CAPS)};
+	struct cps_bytes value;
+	int rc;
+
+	if (cps_top_xattr_find(top, n->ino, CPS_XATTR_CAPS, &value) < 0)
+		return 0;
+	rc = cps_node_own_xattrs(top, n);
+	return rc < 0 ? rc : cps_xset_put(&n->xattrs, &name, NULL);
+}
+
+/* The content changes: what hangs on it, and the times unless the kernel tells them. */
+static int touch_content(struct cps_top *top, struct cps_node *n,
+			 const struct cps_change *c)
+{
+	if (c->flags & CPS_CHANGE_KILL_PRIV)
+		kill_mode(n);
+	if (!(c->flags & CPS_CHANGE_KEEP_TIMES))
+		n->mtime = n->ctime = cps_change_time(c);
+	n->flags |= CPS_NODE_CONTENT | CPS_NODE_ATTRS;
+	n->who = c->who;
+	return drop_caps(top, n);
+}
+
+static void resize(struct cps_top *top, struct cps_node *n, uint64_t size)
+{
+	uint32_t gen = n->gen;
+
+	if (size < n->size) {
+		cps_ranges_cut(&n->ranges, size);
+		if (n->base_len > size)
+			n->base_len = size;
+	}
+	n->size = size;
+	if (size)
+		return;
+	/* It starts anew: small again, and in no file that a reader may still have. */
+	n->logged = 0;
+	n->gen = 0;
+	if (gen)
+		cps_node_doom(top, gen);
+}
+
+static void set_attributes(struct cps_node *n, const struct cps_change *c)
+{
+	if (c->mask & CPS_TOP_MODE)
+		n->mode = (n->mode & S_IFMT) | (c->mode & 07777);
+	if (c->mask & CPS_TOP_UID)
+		n->uid = c->uid;
+	if (c->mask & CPS_TOP_GID)
+		n->gid = c->gid;
+	if (c->mask & CPS_TOP_ATIME)
+		n->atime = c->atime;
+	if (c->mask & CPS_TOP_MTIME)
+		n->mtime = c->mtime;
+	n->ctime = c->mask & CPS_TOP_CTIME ? c->ctime : cps_change_time(c);
+}
+
+int cps_apply_attr(struct cps_top *top, const struct cps_change *c)
+{
+	struct cps_node *n;
+	int rc = cps_node_get(top, c->ino, &n);
+
+	if (rc < 0)
+		return rc;
+	n->flags |= CPS_NODE_ATTRS;
+	n->who = c->who;
+	if (c->mask & CPS_TOP_SIZE) {
+		resize(top, n, c->size);
+		rc = touch_content(top, n, c);
+	}
+	if (rc == 0 && c->mask & (CPS_TOP_UID | CPS_TOP_GID)) {
+		kill_mode(n);
+		rc = drop_caps(top, n);
+	}
+	if (rc == 0)
+		set_attributes(n, c);
+	return rc;
+}
+
+int cps_check_xattr(struct cps_top *top, const struct cps_change *c)
+{
+	int rc = check_inode(top, c);
+
+	if (rc < 0)
+		return rc;
+	return c->name.len && c->name.len <= CPS_NAME_MAX ? 0 : -ERANGE;
+}
+
+int cps_apply_xattr(struct cps_top *top, const struct cps_change *c)
+{
+	bool remove = c->flags & CPS_CHANGE_REMOVE;
+	struct cps_node *n;
+	int rc = cps_node_get(top, c->ino, &n);
+
+	if (rc == 0)
+		rc = cps_node_own_xattrs(top, n);
+	if (rc == 0)
+		rc = cps_xset_put(&n->xattrs, &c->name, remove ? NULL : &c->value);
+	if (rc < 0)
+		return rc;
+	if (c->mask & CPS_TOP_MODE)
+		n->mode = (n->mode & S_IFMT) | (c->mode & 07777);
+	n->ctime = cps_change_time(c);
+	n->flags |= CPS_NODE_ATTRS;
+	n->who = c->who;
+	return 0;
+}
+
+/* ---- content ---- */
+
+static int own(struct cps_node *n, const struct cps_range *range)
+{
+	int rc = cps_ranges_reserve(&n->ranges);
+
+	if (rc == 0 && range->len)
+		cps_ranges_set(&n->ranges, range);
+	return rc;
+}
+
+static int apply_content(struct cps_top *top, const struct cps_change *c,
+			 const struct cps_range *range)
+{
+	struct cps_node *n;
+	int rc = cps_node_get(top, c->ino, &n);
+
+	if (rc == 0)
+		rc = own(n, range);
+	if (rc < 0)
+		return rc;
+	if (n->size < range->off + range->len)
+		n->size = range->off + range->len;
+	if (range->in == CPS_IN_LOG)
+		n->logged += (uint32_t)range->len;
+	return touch_content(top, n, c);
+}
+
+int cps_check_data(struct cps_top *top, const struct cps_change *c)
+{
+	if (c->bulk.len == 0 || c->bulk.len > CPS_INLINE_MAX ||
+	    c->off > INT64_MAX - c->bulk.len)
+		return -EFBIG;
+	return cps_check_regular(top, c);
+}
+
+int cps_apply_data(struct cps_top *top, const struct cps_change *c)
+{
+	const struct cps_range range = {c->off, c->bulk.len, c->bulk_pos, CPS_IN_LOG};
+
+	return apply_content(top, c, &range);
+}
+
+int cps_check_own(struct cps_top *top, const struct cps_change *c)
+{
+	return c->gen < CPS_IN_FILES ? -EBADMSG : cps_check_regular(top, c);
+}
+
+static void use_gen(struct cps_top *top, uint32_t gen)
+{
+	if (gen >= top->next_gen)
+		top->next_gen = gen + 1;
+}
+
+int cps_apply_own(struct cps_top *top, const struct cps_change *c)
+{
+	const struct cps_range range = {c->off, c->len, 0, c->gen};
+
+	use_gen(top, c->gen);
+	return apply_content(top, c, &range);
+}
+
+int cps_apply_spill(struct cps_top *top, const struct cps_change *c)
+{
+	const struct cps_range whole = {0, CPS_RANGE_END, 0, c->gen};
+	struct cps_node *n;
+	int rc = cps_node_get(top, c->ino, &n);
+
+	if (rc < 0)
+		return rc;
+	use_gen(top, c->gen);
+	n->gen = c->gen;
+	n->flags |= CPS_NODE_CONTENT;
+	if (c->flags & CPS_CHANGE_WHOLE)
+		return own(n, &whole);
+	for (size_t i = 0; i < n->ranges.count; i++)
+		if (n->ranges.items[i].in == CPS_IN_LOG)
+			n->ranges.items[i].in = c->gen;
+	return 0;
+}
+
+int cps_apply_zero(struct cps_top *top, const struct cps_change *c)
+{
+	const struct cps_range hole = {c->off, c->len, 0, CPS_IN_HOLE};
+	struct cps_node *n;
+	int rc = cps_node_get(top, c->ino, &n);
+
+	if (rc == 0)
+		rc = own(n, &hole);
+	if (rc < 0)
+		return rc;
+	if (c->size > n->size)
+		n->size = c->size;
+	return touch_content(top, n, c);
+}
+
+/* ---- what compaction wrote ---- */
+
+int cps_check_node(struct cps_top *top, const struct cps_change *c)
+{
+	struct cps_inode inode;
+
+	if (!cps_xset_valid(c->value.data, c->value.len) || c->size > INT64_MAX ||
+	    c->base_len > c->size || c->ino == 0)
+		return -EBADMSG;
+	if (!cps_is_lower(c->ino))
+		return 0;
+	return cps_tree_inode(top->root->tree, cps_lower_pos(c->ino), &inode);
+}
+
+static void fill_node(struct cps_node *n, const struct cps_change *c)
+{
+	n->mode = c->mode;
+	n->uid = c->uid;
+	n->gid = c->gid;
+	n->nlink = c->nlink;
+	n->rdev = c->rdev;
+	n->size = c->size;
+	n->base_len = c->base_len;
+	n->parent = c->dir;
+	n->atime = c->atime;
+	n->mtime = c->mtime;
+	n->ctime = c->ctime;
+	n->gen = c->gen;
+	n->who = c->who;
+	n->flags = (c->flags & CPS_CHANGE_CONTENT ? CPS_NODE_CONTENT : 0) |
+		   (c->flags & CPS_CHANGE_ATTRS ? CPS_NODE_ATTRS : 0) |
+		   (c->flags & CPS_CHANGE_XATTRS ? CPS_NODE_XATTRS : 0);
+}
+
+int cps_apply_node(struct cps_top *top, const struct cps_change *c)
+{
+	struct cps_node *n = cps_node_find(top, c->ino);
+	int rc = n ? 0 : cps_node_add(top, c->ino, &n);
+
+	if (rc < 0)
+		return rc;
+	fill_node(n, c);
+	if (!cps_is_lower(c->ino) && c->ino >= top->next_ino)
+		top->next_ino = c->ino + 1;
+	if (c->name2.len) {
+		free(n->target);
+		n->target = strndup(c->name2.data, c->name2.len);
+		if (!n->target)
+			return -ENOMEM;
+	}
+	return cps_xset_copy(&n->xattrs, c->value.data, c->value.len);
+}

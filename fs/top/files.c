@@ -1,0 +1,327 @@
+#include "fs/top/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/base/mem.h"
+
+struct cps_file {
+	struct cps_file *chain;         /* of its slot */
+	struct cps_file *newer, *older; /* among the open ones */
+	uint32_t number;
+	unsigned int users;
+	int fd; /* -1: closed for now */
+	bool dirty;
+	bool first; /* to be synced before the log */
+};
+
+#define NAME_LEN 9 /* "%08x" */
+
+static const char *name_of(uint32_t number, char out[NAME_LEN])
+{
+	snprintf(out, NAME_LEN, "%08x", number);
+	return out;
+}
+
+void cps_files_init(struct cps_files *files, int dirfd, bool writable)
+{
+	*files = (struct cps_files){.dirfd = dirfd, .writable = writable};
+}
+
+void cps_files_release(struct cps_files *files)
+{
+	for (size_t i = 0; i < CPS_ARRAY_LEN(files->slots); i++)
+		for (struct cps_file *f = files->slots[i], *next; f; f = next) {
+			next = f->chain;
+			if (f->fd >= 0)
+				close(f->fd);
+			free(f);
+		}
+	free(files->doomed);
+	if (files->dirfd >= 0)
+		close(files->dirfd);
+	*files = (struct cps_files){.dirfd = -1};
+}
+
+/* ---- which are open ---- */
+
+static struct cps_file **slot_of(struct cps_files *files, uint32_t number)
+{
+	return &files->slots[number % CPS_ARRAY_LEN(files->slots)];
+}
+
+static void leave_list(struct cps_files *files, struct cps_file *f)
+{
+	*(f->newer ? &f->newer->older : &files->newest) = f->older;
+	*(f->older ? &f->older->newer : &files->oldest) = f->newer;
+	f->newer = f->older = NULL;
+	files->open_count--;
+}
+
+static void enter_list(struct cps_files *files, struct cps_file *f)
+{
+	f->older = files->newest;
+	*(f->older ? &f->older->newer : &files->oldest) = f;
+	files->newest = f;
+	files->open_count++;
+}
+
+static void close_idle(struct cps_files *files)
+{
+	struct cps_file *f = files->oldest;
+
+	while (f && files->open_count > CPS_FILES_OPEN_MAX) {
+		struct cps_file *newer = f->newer;
+
+		if (f->users == 0) {
+			leave_list(files, f);
+			close(f->fd);
+			f->fd = -1;
+		}
+		f = newer;
+	}
+}
+
+static int open_file(struct cps_files *files, struct cps_file *f, bool make)
+{
+	int flags = (files->writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC;
+	char name[NAME_LEN];
+
+	if (f->fd >= 0) {
+		leave_list(files, f);
+		enter_list(files, f);
+		return 0;
+	}
+	f->fd = openat(files->dirfd, name_of(f->number, name),
+		       flags | (make ? O_CREAT | O_EXCL : 0), 0600);
+	if (f->fd < 0)
+		return -errno;
+	if (make)
+		files->folder_dirty = true;
+	enter_list(files, f);
+	close_idle(files);
+	return 0;
+}
+
+static void forget(struct cps_files *files, struct cps_file *f)
+{
+	struct cps_file **at = slot_of(files, f->number);
+
+	while (*at != f)
+		at = &(*at)->chain;
+	*at = f->chain;
+	if (f->fd >= 0) {
+		leave_list(files, f);
+		close(f->fd);
+	}
+	files->count--;
+	free(f);
+}
+
+static struct cps_file *find(struct cps_files *files, uint32_t number)
+{
+	struct cps_file *f = *slot_of(files, number);
+
+	while (f && f->number != number)
+		f = f->chain;
+	return f;
+}
+
+static struct cps_file *add(struct cps_files *files, uint32_t number)
+{
+	struct cps_file *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->number = number;
+	f->fd = -1;
+	f->chain = *slot_of(files, number);
+	*slot_of(files, number) = f;
+	files->count++;
+	return f;
+}
+
+int cps_files_get(struct cps_files *files, uint32_t number, bool make,
+		  struct cps_file **out)
+{
+	struct cps_file *f = find(files, number);
+	int rc;
+
+	if (!f)
+		f = add(files, number);
+	if (!f)
+		return -ENOMEM;
+	f->users++;
+	rc = open_file(files, f, make);
+	if (rc < 0) {
+		if (--f->users == 0 && !f->dirty)
+			forget(files, f);
+		return rc;
+	}
+	*out = f;
+	return 0;
+}
+
+void cps_files_put(struct cps_files *files, struct cps_file *file)
+{
+	file->users--;
+}
+
+int cps_file_fd(const struct cps_file *file)
+{
+	return file->fd;
+}
+
+void cps_file_touch(struct cps_file *file, bool first)
+{
+	file->dirty = true;
+	file->first |= first;
+}
+
+int cps_files_doom(struct cps_files *files, uint32_t number)
+{
+	if (cps_grow(&files->doomed, &files->doomed_cap, files->doomed_count + 1,
+		     sizeof(*files->doomed)) < 0)
+		return -ENOMEM;
+	files->doomed[files->doomed_count++] = number;
+	return 0;
+}
+
+/* ---- syncing ---- */
+
+static int add_fd(struct cps_files *files, struct cps_file *f,
+		  struct cps_files_sync *out, size_t *cap)
+{
+	int rc = cps_grow(&out->fds, cap, out->count + 1, sizeof(*out->fds));
+	int fd;
+
+	if (rc == 0)
+		rc = open_file(files, f, false);
+	if (rc < 0)
+		return rc;
+	fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	out->fds[out->count++] = fd;
+	f->dirty = f->first = false;
+	return 0;
+}
+
+static bool among(const uint32_t *numbers, size_t count, uint32_t number)
+{
+	for (size_t i = 0; i < count; i++)
+		if (numbers[i] == number)
+			return true;
+	return false;
+}
+
+static int add_dirty(struct cps_files *files, const uint32_t *numbers, size_t count,
+		     struct cps_files_sync *out)
+{
+	size_t cap = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < CPS_ARRAY_LEN(files->slots) && rc == 0; i++)
+		for (struct cps_file *f = files->slots[i]; f && rc == 0; f = f->chain)
+			if (f->dirty &&
+			    (f->first || !numbers || among(numbers, count, f->number)))
+				rc = add_fd(files, f, out, &cap);
+	return rc;
+}
+
+int cps_files_sync_begin(struct cps_files *files, const uint32_t *numbers, size_t count,
+			 struct cps_files_sync *out)
+{
+	int rc;
+
+	*out = (struct cps_files_sync){.dirfd = -1, .doomed = files->doomed_count};
+	rc = add_dirty(files, numbers, count, out);
+	if (rc == 0 && files->folder_dirty) {
+		out->dirfd = fcntl(files->dirfd, F_DUPFD_CLOEXEC, 0);
+		if (out->dirfd < 0)
+			rc = -errno;
+		files->folder_dirty = false;
+	}
+	return rc;
+}
+
+int cps_files_sync_do(struct cps_files_sync *sync, int log_fd)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < sync->count; i++)
+		if (fdatasync(sync->fds[i]) < 0 && rc == 0)
+			rc = -errno;
+	if (sync->dirfd >= 0 && fsync(sync->dirfd) < 0 && rc == 0)
+		rc = -errno;
+	if (rc == 0 && fdatasync(log_fd) < 0)
+		rc = -errno;
+	return rc;
+}
+
+static void remove_doomed(struct cps_files *files, uint32_t number)
+{
+	struct cps_file *f = find(files, number);
+	char name[NAME_LEN];
+
+	if (f && f->users) {
+		cps_files_doom(files, number); /* somebody reads it: next time */
+		return;
+	}
+	unlinkat(files->dirfd, name_of(number, name), 0);
+	if (f)
+		forget(files, f);
+}
+
+void cps_files_sync_end(struct cps_files *files, struct cps_files_sync *sync, int rc)
+{
+	size_t rest;
+
+	for (size_t i = 0; i < sync->count; i++)
+		close(sync->fds[i]);
+	free(sync->fds);
+	if (sync->dirfd >= 0)
+		close(sync->dirfd);
+	/* Another sync may have been quicker. */
+	if (sync->doomed > files->doomed_count)
+		sync->doomed = files->doomed_count;
+	if (rc < 0 || sync->doomed == 0)
+		return;
+	for (size_t i = 0; i < sync->doomed; i++)
+		remove_doomed(files, files->doomed[i]);
+	rest = files->doomed_count - sync->doomed;
+	memmove(files->doomed, files->doomed + sync->doomed,
+		rest * sizeof(*files->doomed));
+	files->doomed_count = rest;
+}
+
+int cps_files_sweep(struct cps_files *files, uint32_t from,
+		    bool (*keep)(void *ctx, uint32_t number), void *ctx)
+{
+	int fd = fcntl(files->dirfd, F_DUPFD_CLOEXEC, 0);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *de;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return -errno;
+	}
+	rewinddir(dir);
+	while ((de = readdir(dir))) {
+		char *end;
+		unsigned long number = strtoul(de->d_name, &end, 16);
+
+		if (strlen(de->d_name) != NAME_LEN - 1 || *end)
+			continue;
+		if (number >= from && !keep(ctx, (uint32_t)number))
+			unlinkat(files->dirfd, de->d_name, 0);
+	}
+	closedir(dir);
+	return 0;
+}

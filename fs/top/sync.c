@@ -1,0 +1,74 @@
+/* Making changes last. */
+#include <errno.h>
+
+#include "fs/top/internal.h"
+
+#define DOOMED_MANY 1024u /* data files that wait for a sync to be removed */
+#define FILES_MOST  16u   /* of one inode, synced by name; else all are */
+
+static int sync_files(struct cps_top *top, const uint32_t *numbers, size_t count)
+{
+	struct cps_files_sync sync = {.dirfd = -1};
+	int rc, fd;
+
+	cps_top_lock(top);
+	rc = top->sync_error;
+	fd = cps_toplog_fd(top->log);
+	if (rc == 0)
+		rc = cps_files_sync_begin(&top->files, numbers, count, &sync);
+	cps_top_unlock(top);
+	if (rc == 0)
+		rc = cps_files_sync_do(&sync, fd);
+	cps_top_lock(top);
+	/* The kernel tells a lost page once: it stays lost (the "fsyncgate"). */
+	if (rc < 0)
+		top->sync_error = rc;
+	cps_files_sync_end(&top->files, &sync, rc);
+	cps_top_unlock(top);
+	return rc;
+}
+
+int cps_top_sync(struct cps_top *top)
+{
+	return top->writable ? sync_files(top, NULL, 0) : 0;
+}
+
+/* The data files that hold the inode's content. -E2BIG: too many to name. */
+static int files_of(const struct cps_node *n, uint32_t numbers[FILES_MOST])
+{
+	int count = 0;
+
+	for (size_t i = 0; n && i < n->ranges.count; i++) {
+		uint32_t in = n->ranges.items[i].in;
+
+		if (in < CPS_IN_FILES || (count && numbers[count - 1] == in))
+			continue;
+		if (count == FILES_MOST)
+			return -E2BIG;
+		numbers[count++] = in;
+	}
+	return count;
+}
+
+int cps_top_sync_inode(struct cps_top *top, uint64_t ino)
+{
+	uint32_t numbers[FILES_MOST];
+	int count;
+
+	if (!top->writable)
+		return 0;
+	cps_top_lock(top);
+	count = files_of(cps_node_find(top, ino), numbers);
+	cps_top_unlock(top);
+	return count < 0 ? cps_top_sync(top) : sync_files(top, numbers, (size_t)count);
+}
+
+bool cps_top_wants_sync(struct cps_top *top)
+{
+	bool many;
+
+	cps_top_lock(top);
+	many = top->writable && top->files.doomed_count >= DOOMED_MANY;
+	cps_top_unlock(top);
+	return many;
+}

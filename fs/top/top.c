@@ -1,0 +1,325 @@
+/* A top from opening to closing. */
+#include "fs/top/top.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fs/top/compact.h"
+#include "fs/top/internal.h"
+#include "store/base/fd.h"
+#include "store/base/log.h"
+
+#define LOG_NAME     "log"
+#define DATA_NAME    "data"
+#define DAMAGED_NAME "log.damaged"
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* ---- changes ---- */
+
+/* Entry of the table of processes; a new one goes to the log first. */
+static int find_who(struct cps_top *top, const struct cps_top_who *who, int64_t time_ns,
+		    uint32_t *out)
+{
+	struct cps_who_text text;
+	struct cps_change entry = {.type = CPS_CHANGE_WHO, .time_ns = time_ns};
+	int rc;
+
+	*out = 0;
+	if (!who || who->pid <= 0)
+		return 0;
+	*out = cps_whos_find(&top->whos, who->pid, time_ns, &text);
+	if (*out)
+		return 0;
+	entry.ino = (uint64_t)who->pid;
+	entry.uid = who->uid;
+	entry.name = (struct cps_bytes){text.comm, strlen(text.comm)};
+	entry.value = (struct cps_bytes){text.exe, strlen(text.exe)};
+	rc = cps_toplog_append(top->log, &entry, true);
+	if (rc < 0)
+		return rc;
+	*out = top->whos.count;
+	cps_whos_add(&top->whos, who->pid, time_ns, &text);
+	return 0;
+}
+
+/* What frees space, or is needed to find out what can be freed. */
+static bool may_use_reserve(const struct cps_change *c)
+{
+	return c->type == CPS_CHANGE_UNLINK || c->type == CPS_CHANGE_RENAME ||
+	       c->type == CPS_CHANGE_ATTR;
+}
+
+int cps_top_commit_change(struct cps_top *top, const struct cps_top_who *who,
+			  struct cps_change *c)
+{
+	int rc;
+
+	if (!top->writable)
+		return -EROFS;
+	if (top->wedged)
+		return -EIO;
+	rc = cps_change_check(top, c);
+	if (rc < 0)
+		return rc;
+	c->time_ns = now_ns();
+	rc = find_who(top, who, c->time_ns, &c->who);
+	if (rc == 0)
+		rc = cps_toplog_append(top->log, c, may_use_reserve(c));
+	if (rc < 0)
+		return rc;
+	if (cps_change_apply(top, c) == 0)
+		return 0;
+	/* It is on record, so it happened; only this process does not know it. */
+	top->wedged = true;
+	cps_log(CPS_LOG_ERROR, "no memory for a change that is on record: unmount and "
+			       "mount again");
+	return -EIO;
+}
+
+int cps_top_mark(struct cps_top *top, const struct cps_top_who *who, const char *name,
+		 uint64_t *upto, struct cps_err *err)
+{
+	struct cps_change c = {
+		.type = CPS_CHANGE_MARK,
+		.name = {name, strlen(name)},
+	};
+	int rc;
+
+	if (c.name.len > CPS_NAME_MAX)
+		return cps_err_set(err, -ENAMETOOLONG, "the mark's name is too long");
+	cps_top_lock(top);
+	c.gen = top->next_gen;
+	rc = cps_top_commit_change(top, who, &c);
+	*upto = top->log ? cps_toplog_end(top->log) : 0;
+	cps_top_unlock(top);
+	return rc < 0 ? cps_err_sys(err, rc, "mark") : 0;
+}
+
+/* ---- replay ---- */
+
+static bool ends_here(const struct cps_change *c, const char *mark)
+{
+	return c->type == CPS_CHANGE_MARK && c->name.len == strlen(mark) &&
+	       memcmp(c->name.data, mark, c->name.len) == 0;
+}
+
+/* Where the last mark of that name is; a name used again means the newer one. */
+static int find_mark(int dirfd, const struct cps_digest *id, const char *mark,
+		     uint64_t *upto, struct cps_err *err)
+{
+	cps_auto(cps_toplog_close) struct cps_toplog *log = NULL;
+	struct cps_change c;
+	int rc = cps_toplog_open(dirfd, LOG_NAME, id, false, &log, err);
+
+	if (rc < 0)
+		return rc;
+	*upto = 0;
+	while ((rc = cps_toplog_next(log, &c)) == 1)
+		if (ends_here(&c, mark))
+			*upto = cps_toplog_end(log);
+	if (rc < 0)
+		return cps_err_sys(err, rc, "read the log");
+	return *upto ? 0 : cps_err_set(err, -ENOENT, "no mark '%s'", mark);
+}
+
+static int replay(struct cps_top *top, struct cps_err *err)
+{
+	struct cps_change c;
+	int rc;
+
+	top->replaying = true;
+	while ((rc = cps_toplog_next(top->log, &c)) == 1) {
+		rc = cps_change_check(top, &c);
+		if (rc == 0)
+			rc = cps_change_apply(top, &c);
+		if (rc == -ENOMEM)
+			return cps_err_nomem(err);
+		if (rc < 0)
+			return cps_err_sys(
+				err, -EBADMSG,
+				"the log contradicts itself at byte %llu",
+				(unsigned long long)cps_toplog_end(top->log));
+	}
+	top->replaying = false;
+	if (rc < 0)
+		return cps_err_sys(err, rc, "read the log");
+	cps_nodes_drop_dead(top);
+	return 0;
+}
+
+/* What was not acknowledged goes; what was damaged is set aside, and said. */
+static int mend(struct cps_top *top, struct cps_err *err)
+{
+	uint64_t rest = cps_toplog_rest(top->log);
+	int rc;
+
+	if (!rest)
+		return 0;
+	rc = cps_toplog_cut(top->log, top->dirfd, DAMAGED_NAME, err);
+	if (rc == 1)
+		cps_warn(
+			"the log of changes is damaged: its last %llu bytes could not "
+			"be read and are set aside in '%s'; everything before is there",
+			(unsigned long long)rest, DAMAGED_NAME);
+	return rc < 0 ? rc : 0;
+}
+
+static bool is_kept(void *ctx, uint32_t number)
+{
+	const struct cps_top *top = ctx;
+
+	for (size_t i = 0; i < top->nodes.slot_count; i++) {
+		const struct cps_node *n = top->nodes.slots[i];
+
+		if (n && n->gen == number)
+			return true;
+		for (size_t r = 0; n && r < n->ranges.count; r++)
+			if (n->ranges.items[r].in == number)
+				return true;
+	}
+	return false;
+}
+
+/* ---- opening ---- */
+
+static int new_top(struct cps_root *root, struct cps_top **out, struct cps_err *err)
+{
+	struct cps_top *top = calloc(1, sizeof(*top));
+
+	if (!top)
+		return cps_err_nomem(err);
+	top->root = root;
+	top->dirfd = -1;
+	top->files.dirfd = -1;
+	top->next_ino = CPS_TOP_FRESH;
+	top->next_gen = CPS_IN_FILES;
+	top->whos.count = 1;
+	pthread_mutex_init(&top->lock, NULL);
+	*out = top;
+	return 0;
+}
+
+int cps_top_bare(struct cps_root *root, struct cps_top **out, struct cps_err *err)
+{
+	int rc = new_top(root, out, err);
+
+	if (rc == 0)
+		(*out)->fixed = true;
+	return rc;
+}
+
+static int open_data(struct cps_top *top, bool write, struct cps_err *err)
+{
+	int fd;
+
+	if (write && mkdirat(top->dirfd, DATA_NAME, 0700) < 0 && errno != EEXIST)
+		return cps_err_sys(err, -errno, "make the folder '%s'", DATA_NAME);
+	fd = openat(top->dirfd, DATA_NAME,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && (write || errno != ENOENT))
+		return cps_err_sys(err, -errno, "open the folder '%s'", DATA_NAME);
+	cps_files_init(&top->files, fd, write);
+	return 0;
+}
+
+/* From here on changes are logged. */
+static int start(struct cps_top *top, struct cps_err *err)
+{
+	size_t count = cps_tree_inode_count(top->root->tree);
+	struct cps_change c = {
+		.type = CPS_CHANGE_START,
+		.ino = top->next_ino,
+		.gen = top->next_gen,
+		.time_ns = now_ns(),
+	};
+	int rc = mend(top, err);
+
+	if (rc < 0)
+		return rc;
+	top->lower_refs = calloc(count, sizeof(*top->lower_refs));
+	if (!top->lower_refs)
+		return cps_err_nomem(err);
+	rc = cps_toplog_append(top->log, &c, false);
+	if (rc < 0)
+		return cps_err_sys(err, rc, "write to the log");
+	cps_files_sweep(&top->files, top->named_gen, is_kept, top);
+	top->writable = true;
+	return 0;
+}
+
+int cps_top_open(struct cps_root *root, int dirfd, const struct cps_digest *id,
+		 const struct cps_top_opts *opts, struct cps_top **out,
+		 struct cps_err *err)
+{
+	cps_auto(cps_top_close) struct cps_top *top = NULL;
+	uint64_t upto = opts->upto;
+	int rc = new_top(root, &top, err);
+
+	if (rc < 0)
+		return rc;
+	top->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
+	if (top->dirfd < 0)
+		return cps_err_sys(err, -errno, "dup");
+	if (opts->mark)
+		rc = find_mark(dirfd, id, opts->mark, &upto, err);
+	if (rc == 0)
+		rc = open_data(top, !opts->read_only, err);
+	if (rc == 0)
+		rc = cps_toplog_open(dirfd, LOG_NAME, id, !opts->read_only, &top->log,
+				     err);
+	if (rc == 0 && upto)
+		cps_toplog_limit(top->log, upto);
+	if (rc == 0)
+		rc = replay(top, err);
+	if (rc == 0 && !opts->read_only)
+		rc = start(top, err);
+	if (rc < 0)
+		return rc;
+	*out = CPS_TAKE(top);
+	return 0;
+}
+
+int cps_top_close(struct cps_top *top, struct cps_err *err)
+{
+	int rc = 0;
+
+	if (!top)
+		return 0;
+	if (top->writable && !top->wedged) {
+		rc = cps_top_sync(top);
+		if (rc < 0)
+			cps_err_sys(err, rc, "sync the changes");
+		else
+			rc = cps_top_compact(top, LOG_NAME, err);
+	}
+	cps_nodes_release(top);
+	cps_files_release(&top->files);
+	cps_toplog_close(top->log);
+	free(top->lower_refs);
+	if (top->dirfd >= 0)
+		close(top->dirfd);
+	pthread_mutex_destroy(&top->lock);
+	free(top);
+	return rc;
+}
+
+bool cps_top_writable(const struct cps_top *top)
+{
+	return top->writable;
+}
+
+struct cps_root *cps_top_root(const struct cps_top *top)
+{
+	return top->root;
+}

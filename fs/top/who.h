@@ -1,0 +1,39 @@
+#ifndef CPS_TOP_WHO_H
+#define CPS_TOP_WHO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "fs/top/change.h"
+
+/* Which process a change is of. The log holds a table of processes; a record names its
+ * entry. Entry 0 is "unknown". */
+
+#define CPS_WHO_TEXT_MAX 255u /* bytes of comm and exe each */
+#define CPS_WHO_RECENT   64u
+
+struct cps_whos {
+	uint32_t count; /* entries in the log, the unknown one included */
+	struct cps_who_seen {
+		pid_t pid;
+		uint32_t index;
+		int64_t checked_ns;
+		uint64_t name_hash; /* of comm and exe */
+	} recent[CPS_WHO_RECENT];   /* by pid modulo */
+};
+
+/** What /proc says of a process. */
+struct cps_who_text {
+	char comm[CPS_WHO_TEXT_MAX + 1], exe[CPS_WHO_TEXT_MAX + 1];
+};
+
+/** The entry of `pid`, if it was seen and is still the same program. Else 0, with *text
+ *  read for a new entry. */
+uint32_t cps_whos_find(struct cps_whos *whos, pid_t pid, int64_t now_ns,
+		       struct cps_who_text *text);
+/** It is entry whos->count, which grows by one. */
+void cps_whos_add(struct cps_whos *whos, pid_t pid, int64_t now_ns,
+		  const struct cps_who_text *text);
+
+#endif
