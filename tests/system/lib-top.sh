@@ -46,9 +46,10 @@ small_disk() {
 	mkfs.ext4 -q -F "$@" "${TMP:?}/disks/$name" || fail "mkfs.ext4"
 	mount -o loop "${TMP:?}/disks/$name" "${TMP:?}/$name" || skip "no loop device"
 }
-# mount_top TOP IMAGE [DIR]
+# mount_top TOP IMAGE [DIR]: with what TOP_OPTIONS says
 mount_top() {
-	"$CAPAS" mount --rw --top "$1" "$2" "${3:-$MNT}" || fail "mount --rw --top $1 $2"
+	"$CAPAS" mount -o "${TOP_OPTIONS:-suid,dev}" --rw --top "$1" "$2" "${3:-$MNT}" ||
+		fail "mount --rw --top $1 $2"
 }
 umount_top() {
 	"$CAPAS" umount "${1:-$MNT}" || fail "umount ${1:-$MNT}"

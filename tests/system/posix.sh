@@ -11,14 +11,14 @@ layer_tar "${TMP:?}/lower" "${TMP:?}/lower.tar"
 # No layer holds a socket; the first mount makes them.
 "$CAPAS" import "${TMP:?}/lower.tar" posix >/dev/null || fail "import"
 
-mount_top t posix
+mount_top posix posix
 bad=
 for dir in "$MNT"/*/; do
 	python3 -c 'import os, sys; os.mknod(sys.argv[1] + "sock", 0o140755)' "$dir"
 done
 "$TOOLS/posix" run "$MNT" || bad=1
 umount_top
-mount_top t posix
+mount_top posix posix
 "$TOOLS/posix" again "$MNT" || bad=1
 umount_top
 [ -z "$bad" ] || fail "some behaviour is not as promised"
