@@ -62,7 +62,7 @@ ssize_t cps_view_xattr_get(const struct cps_root *root, uint32_t ino, const char
 ssize_t cps_view_xattr_list(const struct cps_root *root, uint32_t ino, char *buf,
 			    size_t size);
 
-/** Does any inode carry a POSIX ACL? Looks at all of them. */
+/** Does any inode carry a POSIX ACL? Looks at all of them if one may. */
 bool cps_view_has_acls(const struct cps_root *root);
 
 /** SEEK_DATA and SEEK_HOLE. 0; -ENXIO `off` at the end or no data after it; -EINVAL

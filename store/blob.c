@@ -167,15 +167,6 @@ int cps_blob_peek(struct cps_blob_writer *w, struct cps_blob *out, struct cps_er
 	return cps_blob_dup(&blob, out, err);
 }
 
-/* A blob of that name whose size differs is damaged; the good bytes take its place. */
-static bool must_replace(const struct cps_blob_writer *w)
-{
-	cps_auto(cps_blob) struct cps_blob old = CPS_BLOB_INIT;
-	int rc = cps_blob_open(w->store, &w->digest, &old, NULL);
-
-	return rc == 0 ? old.size != w->size : rc != -ENOENT;
-}
-
 int cps_blob_commit(struct cps_blob_writer *writer, const struct cps_digest *expected,
 		    struct cps_digest *out, struct cps_err *err)
 {
@@ -201,8 +192,8 @@ int cps_blob_commit(struct cps_blob_writer *writer, const struct cps_digest *exp
 	if (rc < 0)
 		return cps_err_sys(err, rc, "store '%s': protect blob sha256:%s",
 				   cps_store_path(w->store), hex);
-	rc = cps_tmp_publish(&w->tmp, cps_store_blobs_fd(w->store), hex,
-			     must_replace(w), err);
+	/* These bytes are good; those that have the name already may be damaged. */
+	rc = cps_tmp_publish(&w->tmp, cps_store_blobs_fd(w->store), hex, true, err);
 	if (rc == 0 && out)
 		*out = digest;
 	return rc;

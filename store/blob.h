@@ -48,7 +48,8 @@ int cps_blob_append(struct cps_blob_writer *w, const void *data, size_t len,
 void cps_blob_digest(struct cps_blob_writer *w, struct cps_digest *out, uint64_t *size);
 /** The bytes so far, for reading before the commit (a dup). */
 int cps_blob_peek(struct cps_blob_writer *w, struct cps_blob *out, struct cps_err *err);
-/** Sync, verify and publish. Ends the writer, also on failure.
+/** Sync, verify and publish, in place of a blob that has the name already: that one may
+ *  be damaged. Ends the writer, also on failure.
  *  expected  NULL: whatever it is; else -EBADMSG when the digest differs
  *  out       may be NULL; the digest */
 int cps_blob_commit(struct cps_blob_writer *w, const struct cps_digest *expected,

@@ -9,7 +9,10 @@
 
 #include "store/base/log.h"
 
-#define QUEUE_MAX 8u
+#define QUEUE_MAX  8u
+#define PASS_BYTES 16384u /* at a time, when known bytes are decoded again */
+/* Buffers come in multiples of this, so that a span can take over another's. */
+#define BUFFER_STEP (256u << 10)
 
 /** One span of one layer. Lives while it is in the table or somebody uses it. */
 struct span {
@@ -17,10 +20,12 @@ struct span {
 	struct span *newer, *older; /* by last use; under cache lock */
 	struct cps_content *content;
 	uint32_t index, len;
+	size_t room;            /* bytes of data */
 	unsigned int users;     /* under cache lock; never freed while in use */
 	pthread_mutex_t decode; /* taken with a use held; never under the cache lock */
 	struct cps_cursor *cursor; /* under decode; live while partly decoded */
-	atomic_uint ready;         /* bytes that may be read */
+	bool damaged;              /* under decode: its checksum or its blob is wrong */
+	atomic_uint ready;         /* bytes that may be read, and are written no more */
 	uint8_t *data;
 };
 
@@ -79,7 +84,7 @@ static void detach(struct cps_cache *cache, struct span *s)
 	*at = s->chain;
 	s->newer->older = s->older;
 	s->older->newer = s->newer;
-	cache->used -= s->len;
+	cache->used -= s->room;
 }
 
 static void make_newest(struct cps_cache *cache, struct span *s)
@@ -98,19 +103,58 @@ static void free_span(struct span *s)
 	free(s);
 }
 
-static void make_room(struct cps_cache *cache, size_t need)
+/* Drop what was not used for longest. The pages of a buffer cost more than decoding a
+ * tenth of it, so the first one that has the wanted size is given back. */
+static uint8_t *make_room(struct cps_cache *cache, size_t need)
 {
 	struct span *s = cache->newest.newer;
+	uint8_t *buffer = NULL;
 
 	while (s != &cache->newest && cache->used + need > cache->max_bytes) {
 		struct span *next = s->newer;
 
 		if (s->users == 0) {
 			detach(cache, s);
+			if (!buffer && s->room == need)
+				buffer = CPS_TAKE(s->data);
 			free_span(s);
 		}
 		s = next;
 	}
+	return buffer;
+}
+
+static size_t buffer_size(uint32_t len)
+{
+	size_t steps = len ? ((size_t)len + BUFFER_STEP - 1) / BUFFER_STEP : 1;
+
+	return steps * BUFFER_STEP;
+}
+
+static struct span *add(struct cps_content *c, uint32_t index)
+{
+	struct cps_cache *cache = c->cache;
+	struct span *s = calloc(1, sizeof(*s));
+	uint64_t off;
+
+	if (!s)
+		return NULL;
+	cps_seek_span(c->seek, index, &off, &s->len);
+	s->room = buffer_size(s->len);
+	s->content = c;
+	s->index = index;
+	s->data = make_room(cache, s->room);
+	if (!s->data)
+		s->data = malloc(s->room);
+	if (!s->data) {
+		free(s);
+		return NULL;
+	}
+	pthread_mutex_init(&s->decode, NULL);
+	s->chain = cache->buckets[bucket_of(c, index)];
+	cache->buckets[bucket_of(c, index)] = s;
+	cache->used += s->room;
+	return s;
 }
 
 /* A use of the span, made when it is not there. NULL on no memory. */
@@ -118,7 +162,6 @@ static struct span *take(struct cps_content *c, uint32_t index)
 {
 	struct cps_cache *cache = c->cache;
 	struct span *s;
-	uint64_t off;
 
 	pthread_mutex_lock(&cache->lock);
 	s = find(cache, c, index);
@@ -127,28 +170,13 @@ static struct span *take(struct cps_content *c, uint32_t index)
 		s->newer->older = s->older;
 		s->older->newer = s->newer;
 	} else {
-		s = calloc(1, sizeof(*s));
-		if (!s)
-			goto out;
 		cache->stats.misses++;
-		cps_seek_span(c->seek, index, &off, &s->len);
-		s->content = c;
-		s->index = index;
-		make_room(cache, s->len);
-		s->data = malloc(s->len ? s->len : 1);
-		if (!s->data) {
-			free(s);
-			s = NULL;
-			goto out;
-		}
-		pthread_mutex_init(&s->decode, NULL);
-		s->chain = cache->buckets[bucket_of(c, index)];
-		cache->buckets[bucket_of(c, index)] = s;
-		cache->used += s->len;
+		s = add(c, index);
 	}
-	make_newest(cache, s);
-	s->users++;
-out:
+	if (s) {
+		make_newest(cache, s);
+		s->users++;
+	}
 	pthread_mutex_unlock(&cache->lock);
 	return s;
 }
@@ -164,6 +192,33 @@ static void give_back(struct span *s)
 
 /* ---- decoding ---- */
 
+/* A new cursor, taken to where the old one failed: others may be reading what it has
+ * produced, so nothing is written there again. */
+static int open_cursor(struct span *s, uint32_t ready)
+{
+	struct cps_content *c = s->content;
+	uint8_t known[PASS_BYTES];
+	int rc = cps_cursor_open(c->seek, &c->blob, s->index, &s->cursor);
+
+	for (uint32_t at = 0, n; rc == 0 && at < ready; at += n) {
+		n = ready - at < sizeof(known) ? ready - at : (uint32_t)sizeof(known);
+		rc = cps_cursor_read(s->cursor, known, n);
+	}
+	return rc;
+}
+
+static int fail(struct span *s, int rc)
+{
+	cps_log(CPS_LOG_ERROR, "span %u of a layer cannot be decoded: %s", s->index,
+		strerror(-rc));
+	cps_cursor_close(CPS_TAKE(s->cursor));
+	if (rc == -EBADMSG) {
+		s->damaged = true;
+		atomic_store_explicit(&s->ready, 0, memory_order_release);
+	}
+	return -EIO;
+}
+
 static int decode_locked(struct span *s, uint32_t upto)
 {
 	struct cps_content *c = s->content;
@@ -172,17 +227,14 @@ static int decode_locked(struct span *s, uint32_t upto)
 
 	if (ready >= upto)
 		return 0;
+	if (s->damaged)
+		return -EIO;
 	if (!s->cursor)
-		rc = cps_cursor_open(c->seek, &c->blob, s->index, &s->cursor);
+		rc = open_cursor(s, ready);
 	if (rc == 0)
 		rc = cps_cursor_read(s->cursor, s->data + ready, upto - ready);
-	if (rc < 0) {
-		cps_log(CPS_LOG_ERROR, "span %u of a layer cannot be decoded: %s",
-			s->index, strerror(-rc));
-		cps_cursor_close(CPS_TAKE(s->cursor));
-		atomic_store_explicit(&s->ready, 0, memory_order_release);
-		return -EIO;
-	}
+	if (rc < 0)
+		return fail(s, rc);
 	atomic_store_explicit(&s->ready, upto, memory_order_release);
 	if (upto == s->len)
 		cps_cursor_close(CPS_TAKE(s->cursor));

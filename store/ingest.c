@@ -1,10 +1,11 @@
-/* One pass over a layer: the calling thread reads, hashes, stores and inflates; a
- * second one hashes and indexes what comes out. Nothing is published before both
- * digests are known to be right. */
+/* One pass over a layer by three threads: the calling one inflates, one aside hashes
+ * and stores the piece being inflated and reads the next, and one hashes and indexes
+ * what comes out. Nothing is published before both digests are known to be right. */
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
+#include "store/aside.h"
 #include "store/base/log.h"
 #include "store/pipe.h"
 #include "store/root.h"
@@ -12,7 +13,7 @@
 #define READ_BYTES       (256u << 10)
 #define LAYER_OUTPUT_MAX (1ull << 40) /* bytes; where no limit was asked for */
 
-/** The second thread's half. */
+/** The indexing thread's part. */
 struct indexer {
 	struct cps_pipe *pipe; /* borrowed */
 	struct cps_hash *hash;
@@ -73,7 +74,12 @@ static void *indexer_main(void *ctx)
 	return NULL;
 }
 
-/** The calling thread's half. */
+struct piece {
+	size_t len; /* less than READ_BYTES: the last one */
+	uint8_t data[READ_BYTES];
+};
+
+/** The calling thread's part. */
 struct pass {
 	struct cps_store *store;
 	struct cps_ingest *job;
@@ -81,11 +87,15 @@ struct pass {
 	struct cps_blob_writer *writer; /* NULL: the blob is not kept */
 	struct cps_scan *scan;
 	struct cps_pipe *pipe;
-	uint8_t buf[READ_BYTES];
+	bool plain; /* not compressed: the blob is what comes out */
+	struct piece pieces[2];
+	unsigned int now;        /* the piece being inflated; the other one is read */
+	struct cps_aside *aside; /* NULL: the blob is one piece */
 };
 
 static void pass_release(struct pass *p)
 {
+	cps_aside_free(p->aside);
 	cps_scan_free(p->scan);
 	cps_blob_abort(p->writer);
 	cps_hash_free(p->hash);
@@ -98,28 +108,46 @@ static void pass_release_auto(struct pass **p)
 		pass_release(*p);
 }
 
-/* Fill the buffer as far as the source gives. */
-static ssize_t fill(struct pass *p, struct cps_err *err)
+/* Fill the piece as far as the source gives. */
+static int fill(struct pass *p, struct piece *piece, struct cps_err *err)
 {
-	size_t have = 0;
-
-	while (have < sizeof(p->buf)) {
-		ssize_t n = p->job->read(p->job->ctx, p->buf + have,
-					 sizeof(p->buf) - have, err);
+	piece->len = 0;
+	while (piece->len < READ_BYTES) {
+		ssize_t n = p->job->read(p->job->ctx, piece->data + piece->len,
+					 READ_BYTES - piece->len, err);
 
 		if (n < 0)
-			return n;
+			return (int)n;
 		if (n == 0)
 			break;
-		have += (size_t)n;
+		piece->len += (size_t)n;
 	}
-	return (ssize_t)have;
+	return 0;
 }
 
-static int start_scan(struct pass *p, size_t head, struct cps_err *err)
+static int keep(struct pass *p, const struct piece *piece, struct cps_err *err)
+{
+	p->job->size_bytes += piece->len;
+	if (p->writer)
+		return cps_blob_append(p->writer, piece->data, piece->len, err);
+	/* The other thread hashes the very same bytes of a plain one. */
+	if (!p->plain)
+		cps_hash_update(p->hash, piece->data, piece->len);
+	return 0;
+}
+
+static int keep_and_fill(void *ctx, struct cps_err *err)
+{
+	struct pass *p = ctx;
+	int rc = keep(p, &p->pieces[p->now], err);
+
+	return rc < 0 ? rc : fill(p, &p->pieces[!p->now], err);
+}
+
+static int start_scan(struct pass *p, const struct piece *head, struct cps_err *err)
 {
 	struct cps_scan_opts opts = {
-		.codec = cps_codec_detect(p->buf, head),
+		.codec = cps_codec_detect(head->data, head->len),
 		.sink = cps_pipe_write,
 		.sink_ctx = p->pipe,
 		.store = p->store,
@@ -130,38 +158,49 @@ static int start_scan(struct pass *p, size_t head, struct cps_err *err)
 	if (opts.codec == CPS_CODEC_OTHER)
 		return cps_err_set(err, -ENOTSUP,
 				   "a layer is a tar, plain or in gzip or zstd");
+	p->plain = opts.codec == CPS_CODEC_NONE;
 	return cps_scan_new(&opts, &p->scan, err);
 }
 
-static int feed(struct pass *p, size_t len, struct cps_err *err)
+/* Inflate a whole piece while the thread aside stores it and reads the next. */
+static int feed_piece(struct pass *p, struct cps_err *err)
 {
-	int rc = 0;
+	struct piece *piece = &p->pieces[p->now];
+	int rc = 0, aside_rc;
 
-	p->job->size_bytes += len;
-	if (p->writer)
-		rc = cps_blob_append(p->writer, p->buf, len, err);
-	else
-		cps_hash_update(p->hash, p->buf, len);
-	return rc < 0 ? rc : cps_scan_feed(p->scan, p->buf, len, err);
+	if (!p->aside)
+		rc = cps_aside_new(keep_and_fill, p, &p->aside, err);
+	if (rc < 0)
+		return rc;
+	cps_aside_start(p->aside);
+	rc = cps_scan_feed(p->scan, piece->data, piece->len, err);
+	aside_rc = cps_aside_wait(p->aside, rc < 0 ? NULL : err);
+	p->now = !p->now;
+	return rc < 0 ? rc : aside_rc;
+}
+
+static int feed_last(struct pass *p, struct cps_err *err)
+{
+	struct piece *piece = &p->pieces[p->now];
+	int rc = keep(p, piece, err);
+
+	return rc < 0 ? rc : cps_scan_feed(p->scan, piece->data, piece->len, err);
 }
 
 static int pump(struct pass *p, struct cps_err *err)
 {
-	ssize_t n = fill(p, err);
-	int rc = n < 0 ? (int)n : start_scan(p, (size_t)n, err);
+	int rc = fill(p, &p->pieces[0], err);
 
-	while (rc == 0 && n > 0) {
-		rc = feed(p, (size_t)n, err);
-		if (rc < 0)
-			break;
-		n = fill(p, err);
-		if (n < 0)
-			rc = (int)n;
-	}
+	if (rc == 0)
+		rc = start_scan(p, &p->pieces[0], err);
+	while (rc == 0 && p->pieces[p->now].len == READ_BYTES)
+		rc = feed_piece(p, err);
+	if (rc == 0)
+		rc = feed_last(p, err);
 	return rc < 0 ? rc : cps_scan_finish(p->scan, err);
 }
 
-/* Run both halves. The indexer's complaint is the better one: it names the entry. */
+/* Run all parts. The indexer's complaint is the better one: it names the entry. */
 static int run(struct pass *p, struct indexer *ix, struct cps_err *err)
 {
 	pthread_t thread;
@@ -215,6 +254,8 @@ static int check(struct pass *p, struct indexer *ix, struct cps_buf *index,
 
 	if (p->writer)
 		cps_blob_digest(p->writer, &digest, &size);
+	else if (p->plain)
+		digest = ix->diff_id;
 	else
 		cps_hash_final(p->hash, &digest);
 	rc = expect(&p->job->digest, &digest, "the blob's digest", err);

@@ -248,11 +248,20 @@ int cps_ref_parse(const char *text, struct cps_ref *out, struct cps_err *err)
 	return rc;
 }
 
+/* Would the path without its domain be read as another domain's? */
+static bool needs_domain(const struct cps_ref *ref)
+{
+	const char *slash = strchr(ref->path, '/');
+
+	return strcmp(ref->domain, DEFAULT_DOMAIN) != 0 ||
+	       (slash && is_domain(ref->path, (size_t)(slash - ref->path)));
+}
+
 int cps_ref_repository(const struct cps_ref *ref, struct cps_buf *out)
 {
 	const char *path = ref->path;
 
-	if (strcmp(ref->domain, DEFAULT_DOMAIN) != 0)
+	if (needs_domain(ref))
 		return cps_buf_printf(out, "%s/%s", ref->domain, path);
 	if (strncmp(path, DEFAULT_PREFIX, strlen(DEFAULT_PREFIX)) == 0 &&
 	    !strchr(path + strlen(DEFAULT_PREFIX), '/'))

@@ -56,7 +56,8 @@ int cps_root_origin(const struct cps_root *root, uint16_t layer, struct cps_buf 
 
 /** One pass over a layer: verify digest and diffID, publish index and restart points,
  *  and, when `blob_writer` is not NULL, store the bytes as they come.
- *  read         the blob's bytes, compressed as they are
+ *  read         the blob's bytes, compressed as they are; called by one thread at a
+ *               time, not always the same
  *  digest       expected, or zero for "tell me"; likewise diff_id. Both are set. */
 struct cps_ingest {
 	cps_read_fn read;

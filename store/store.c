@@ -38,7 +38,7 @@ static int default_path(struct cps_buf *out, struct cps_err *err)
 	return rc < 0 ? cps_err_nomem(err) : 0;
 }
 
-/* mkdir -p, each made folder private. */
+/* mkdir -p; the last folder is private. */
 static int make_path(const char *path)
 {
 	cps_auto(cps_free) char *copy = strdup(path);
@@ -46,7 +46,7 @@ static int make_path(const char *path)
 	if (!copy)
 		return -ENOMEM;
 	for (char *p = copy + 1; *p; p++) {
-		if (*p != '/')
+		if (*p != '/' || p[strspn(p, "/")] == '\0')
 			continue;
 		*p = '\0';
 		if (mkdir(copy, 0755) < 0 && errno != EEXIST)

@@ -13,9 +13,10 @@
  * 0.0, 0.1, 1.0 and old GNU. Every byte of a layer is accounted for by its offset, and
  * what other readers disagree on is an error here (ARCHITECTURE.md lists the rules). */
 
-#define CPS_TAR_META_MAX   (1u << 20) /* bytes of one pax or long-name record block */
+#define CPS_TAR_META_MAX   (1u << 20)  /* bytes of one pax or long-name record block */
 #define CPS_TAR_XATTR_MAX  (64u << 10) /* bytes of one xattr value, as the kernel's */
-#define CPS_TAR_SPARSE_MAX (1u << 20) /* extents of one sparse file */
+#define CPS_TAR_XATTRS_MAX 1024u       /* xattrs of one member */
+#define CPS_TAR_SPARSE_MAX (1u << 20)  /* extents of one sparse file */
 
 enum cps_tar_type {
 	CPS_TAR_REG,
@@ -42,7 +43,8 @@ struct cps_extent {
 
 /** One member. All pointers are borrowed and valid until the next call. */
 struct cps_tar_entry {
-	const char *path; /* as in the archive, not cleaned; never empty, no NUL inside */
+	const char
+		*path; /* as in the archive, not cleaned; never empty, no NUL inside */
 	const char *link; /* symlink or hard link target; "" for others */
 	enum cps_tar_type type;
 	uint16_t mode; /* permission bits, 07777 */

@@ -107,6 +107,9 @@ int cps_tree_inline(const struct cps_tree *tree, uint32_t ino, const char **text
  *  layers are never among them. */
 int cps_tree_xattr(const struct cps_tree *tree, uint32_t ino, uint32_t pos,
 		   struct cps_tar_xattr *out, size_t *name_len);
+/** May an inode have an xattr whose name begins with `prefix`? No is certain. Looks at
+ *  the few distinct sets and not at the inodes. */
+bool cps_tree_may_have_xattr(const struct cps_tree *tree, const char *prefix);
 /** The `pos`-th extent of a sparse file. 1, 0 at the end, -EIO. */
 int cps_tree_extent(const struct cps_tree *tree, uint32_t ino, uint32_t pos,
 		    struct cps_extent *out);

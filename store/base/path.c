@@ -40,6 +40,25 @@ int cps_path_next(const char *path, size_t path_len, size_t *pos, const char **n
 	return 0;
 }
 
+size_t cps_path_clean(const char *path, size_t path_len, char *out)
+{
+	size_t pos = 0, len, at = 0;
+	const char *name;
+
+	while (cps_path_next(path, path_len, &pos, &name, &len)) {
+		if (len == 2 && memcmp(name, "..", 2) == 0) {
+			while (at && out[--at] != '/')
+				;
+			continue;
+		}
+		if (at)
+			out[at++] = '/';
+		memmove(out + at, name, len);
+		at += len;
+	}
+	return at;
+}
+
 /* Length of the well-formed, printable UTF-8 sequence at `s`, or 0. */
 static size_t utf8_len(const unsigned char *s, size_t left)
 {

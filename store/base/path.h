@@ -19,6 +19,11 @@ bool cps_name_ok_n(const char *name, size_t len);
 int cps_path_next(const char *path, size_t path_len, size_t *pos, const char **name,
 		  size_t *len);
 
+/** A path as words, before anything is looked up: "./a/../b//c/" is "b/c"; ".." stops
+ * at the root. out  as many bytes as the path has; not NUL-terminated; may be the path
+ * itself Returns its length. */
+size_t cps_path_clean(const char *path, size_t path_len, char *out);
+
 /** Append `len` bytes of `text` with control bytes, DEL and backslash written as \xNN
  *  or \n, \t, \\: what comes from an image must not steer a terminal. UTF-8 passes;
  *  invalid UTF-8 and C1 control characters are escaped. */

@@ -8,6 +8,9 @@
 #ifdef CAPAS_HAVE_ISAL
 #include <isa-l/crc.h>
 #include <isa-l/igzip_lib.h>
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 #endif
 
 struct cps_inflate {
@@ -102,9 +105,23 @@ static size_t isal_leftover(const struct cps_inflate *f, uint8_t out[8])
 	return (size_t)(len / 8);
 }
 
+#ifdef __x86_64__
+/* libisal's checksum leaves the upper halves of the vector registers in use, and every
+ * SSE instruction that comes after (those of xxh3 and sha256) waits for them. */
+__attribute__((target("avx"))) static void clear_upper_halves(void)
+{
+	_mm256_zeroupper();
+}
+#endif
+
 uint32_t cps_crc32(uint32_t crc, const void *data, size_t len)
 {
-	return crc32_gzip_refl(crc, data, len);
+	crc = crc32_gzip_refl(crc, data, len);
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("avx"))
+		clear_upper_halves();
+#endif
+	return crc;
 }
 
 #else

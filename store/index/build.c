@@ -9,6 +9,8 @@
 #include "store/index/format.h"
 #include "store/index/graph.h"
 
+#define LINK_ROUNDS_MAX 40 /* so that a chain costs no square of its length */
+
 #define WHITEOUT        ".wh."
 #define WHITEOUT_META   ".wh..wh."
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
@@ -176,6 +178,17 @@ static int describe(struct cps_graph *g, uint32_t inode, const struct cps_tar_en
 
 /* ---- where an entry goes ---- */
 
+/* A name that hides the lower folder of that name goes on doing so, whatever entry
+ * comes to have it. */
+static void set_hides(struct cps_index_builder *b, uint32_t dent, bool hides)
+{
+	struct cps_gnode_inode *in = cps_graph_of(&b->g, dent);
+
+	b->g.dents[dent].hides = hides;
+	if (hides && S_ISDIR(in->mode))
+		in->flags |= CPS_INODE_OPAQUE;
+}
+
 static int add_whiteout(struct cps_index_builder *b, const struct cps_gwalk *at,
 			const struct cps_tar_entry *e, struct cps_err *err)
 {
@@ -188,9 +201,8 @@ static int add_whiteout(struct cps_index_builder *b, const struct cps_gwalk *at,
 		return refuse(e, "a whiteout that names nothing", err);
 	old = cps_graph_find(&b->g, at->dir, name, len);
 	if (old != CPS_NONE) {
-		/* Whiteouts hide lower layers only; a folder of this layer stays. */
-		if (S_ISDIR(cps_graph_of(&b->g, old)->mode))
-			cps_graph_of(&b->g, old)->flags |= CPS_INODE_OPAQUE;
+		/* Whiteouts hide lower layers only; an entry of this layer stays. */
+		set_hides(b, old, true);
 		return 0;
 	}
 	inode = cps_graph_inode(&b->g, 0);
@@ -202,19 +214,29 @@ static int add_whiteout(struct cps_index_builder *b, const struct cps_gwalk *at,
 	return 0;
 }
 
-/* Make room for a new entry. *opaque: what it replaces hid a lower folder's content. */
-static void displace(struct cps_index_builder *b, const struct cps_gwalk *at,
-		     bool *opaque)
+/* Make room for a new entry. Did what it replaces hide a lower folder's content? */
+static bool displace(struct cps_index_builder *b, const struct cps_gwalk *at)
 {
 	uint32_t old = cps_graph_find(&b->g, at->dir, at->name, at->name_len);
-	const struct cps_gnode_inode *in;
 
-	*opaque = false;
 	if (old == CPS_NONE)
-		return;
-	in = cps_graph_of(&b->g, old);
-	*opaque = (in->flags & (CPS_INODE_OPAQUE | CPS_INODE_WHITEOUT)) != 0;
+		return false;
 	cps_graph_unlink(&b->g, old);
+	return b->g.dents[old].hides || (cps_graph_of(&b->g, old)->flags &
+					 (CPS_INODE_OPAQUE | CPS_INODE_WHITEOUT));
+}
+
+/* Another name of `inode`. Its dent or -ENOMEM. */
+static int64_t put_name(struct cps_index_builder *b, const struct cps_gwalk *at,
+			uint32_t inode)
+{
+	bool hides = displace(b, at);
+	int64_t dent =
+		cps_graph_link(&b->g, at->dir, at->name, at->name_len, inode, b->rank);
+
+	if (dent >= 0)
+		set_hides(b, (uint32_t)dent, hides);
+	return dent;
 }
 
 static int add_link(struct cps_index_builder *b, const struct cps_gwalk *at,
@@ -223,7 +245,6 @@ static int add_link(struct cps_index_builder *b, const struct cps_gwalk *at,
 	struct cps_gwalk to;
 	uint32_t target = CPS_NONE;
 	int64_t inode, off, dent;
-	bool opaque;
 	int rc = cps_graph_walk(&b->g, e->link, strlen(e->link), false, 0, 0, &to);
 
 	if (rc == -ENOMEM)
@@ -236,13 +257,11 @@ static int add_link(struct cps_index_builder *b, const struct cps_gwalk *at,
 	if (target != CPS_NONE &&
 	    cps_graph_find(&b->g, at->dir, at->name, at->name_len) == target)
 		return 0; /* to itself */
-	displace(b, at, &opaque);
 	if (target != CPS_NONE &&
-	    !(cps_graph_of(&b->g, target)->flags & CPS_INODE_WHITEOUT)) {
-		dent = cps_graph_link(&b->g, at->dir, at->name, at->name_len,
-				      b->g.dents[target].inode, b->rank);
-		return dent < 0 ? cps_err_nomem(err) : 0;
-	}
+	    !(cps_graph_of(&b->g, target)->flags & CPS_INODE_WHITEOUT))
+		return put_name(b, at, b->g.dents[target].inode) < 0
+			       ? cps_err_nomem(err)
+			       : 0;
 	inode = cps_graph_inode(&b->g, 0);
 	off = cps_graph_string(&b->g, e->link, strlen(e->link));
 	if (inode < 0 || off < 0)
@@ -250,8 +269,7 @@ static int add_link(struct cps_index_builder *b, const struct cps_gwalk *at,
 	b->g.inodes[inode].flags = CPS_INODE_LINK;
 	b->g.inodes[inode].data = (uint64_t)off;
 	b->g.inodes[inode].size = strlen(e->link);
-	dent = cps_graph_link(&b->g, at->dir, at->name, at->name_len, (uint32_t)inode,
-			      b->rank);
+	dent = put_name(b, at, (uint32_t)inode);
 	if (dent < 0 || cps_grow(&b->pending, &b->pending_cap, b->pending_count + 1,
 				 sizeof(*b->pending)) < 0)
 		return cps_err_nomem(err);
@@ -263,7 +281,6 @@ static int add_plain(struct cps_index_builder *b, const struct cps_gwalk *at,
 		     const struct cps_tar_entry *e, struct cps_err *err)
 {
 	uint32_t old = cps_graph_find(&b->g, at->dir, at->name, at->name_len);
-	bool opaque = false;
 	int64_t inode;
 
 	if (old != CPS_NONE && e->type == CPS_TAR_DIR &&
@@ -273,15 +290,10 @@ static int add_plain(struct cps_index_builder *b, const struct cps_gwalk *at,
 			       ? cps_err_nomem(err)
 			       : 0;
 	}
-	displace(b, at, &opaque);
 	inode = cps_graph_inode(&b->g, 0);
-	if (inode < 0 ||
-	    cps_graph_link(&b->g, at->dir, at->name, at->name_len, (uint32_t)inode,
-			   b->rank) < 0 ||
-	    describe(&b->g, (uint32_t)inode, e) < 0)
+	if (inode < 0 || describe(&b->g, (uint32_t)inode, e) < 0 ||
+	    put_name(b, at, (uint32_t)inode) < 0)
 		return cps_err_nomem(err);
-	if (opaque && e->type == CPS_TAR_DIR)
-		b->g.inodes[inode].flags |= CPS_INODE_OPAQUE;
 	return 0;
 }
 
@@ -327,13 +339,15 @@ int cps_index_add(struct cps_index_builder *b, const struct cps_tar_entry *e,
 		  struct cps_err *err)
 {
 	size_t len = strlen(e->path);
+	char path[CPS_PATH_MAX + 1];
 	struct cps_gwalk at;
 	int rc;
 
 	if (len > CPS_PATH_MAX)
 		return refuse(e, "a path over 4095 bytes", err);
 	b->rank++;
-	rc = cps_graph_walk(&b->g, e->path, len, true, 0, b->rank, &at);
+	len = cps_path_clean(e->path, len, path); /* as containerd does */
+	rc = cps_graph_walk(&b->g, path, len, true, 0, b->rank, &at);
 	switch (rc) {
 	case 0:
 		return place(b, &at, e, err);
@@ -372,12 +386,13 @@ static int resolve(struct cps_index_builder *b, struct cps_gnode_dent *d)
 	return 1;
 }
 
-/* Links to links resolve in as many rounds as they are long; no progress ends it. */
+/* Links to links that come later resolve in as many rounds as they are long; no
+ * progress ends it. */
 static int resolve_pending(struct cps_index_builder *b, struct cps_err *err)
 {
 	bool progress = true;
 
-	while (progress) {
+	for (unsigned int round = 0; progress && round < LINK_ROUNDS_MAX; round++) {
 		progress = false;
 		for (size_t i = 0; i < b->pending_count; i++) {
 			struct cps_gnode_dent *d = &b->g.dents[b->pending[i].dent];

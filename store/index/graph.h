@@ -41,6 +41,7 @@ struct cps_gnode_dent {
 	uint32_t chain;          /* next of the same hash */
 	uint32_t order;          /* rank in its layer's stream */
 	bool dead;
+	bool hides; /* index only: a folder of this name would be opaque */
 };
 
 struct cps_ghidden {

@@ -20,6 +20,9 @@ struct apply {
 	uint32_t *dent;  /* graph dent of each folder of the index */
 	uint32_t *links; /* dents of hard links whose target is below */
 	size_t link_count, link_cap;
+	/* Taken so far. In a sound index each is taken once; a damaged one must not
+	 * make us take them over and over. */
+	uint64_t dirents, extents;
 	struct cps_err *err;
 };
 
@@ -108,9 +111,10 @@ static int copy_xattrs(struct apply *a, uint32_t set, uint32_t *out)
 	int64_t off;
 	int rc;
 
-	while ((rc = cps_table_xattr(a->t, set, pos, &x, &name_len, &len)) == 1)
+	while ((rc = cps_table_xattr(a->t, set, pos, &x, &name_len, &len)) == 1 &&
+	       pos < CPS_TAR_XATTRS_MAX)
 		pos++;
-	if (rc < 0)
+	if (rc != 0)
 		return damaged(a);
 	off = cps_graph_xattr_set(a->g, set ? a->t->xattrs + set - 1 : NULL, len);
 	*out = (uint32_t)off;
@@ -123,10 +127,12 @@ static int copy_extents(struct apply *a, const uint8_t *p, struct cps_gnode_inod
 	uint32_t first = cps_le32(p + 48), count = cps_le32(p + 52);
 	uint64_t end = 0;
 
-	if (count > a->t->extent_count ||
-	    cps_grow(&g->extents, &g->extent_cap, g->extent_count + count,
-		     sizeof(*g->extents)) < 0)
+	if (count > a->t->extent_count - a->extents)
 		return damaged(a);
+	if (cps_grow(&g->extents, &g->extent_cap, g->extent_count + count,
+		     sizeof(*g->extents)) < 0)
+		return cps_err_nomem(a->err);
+	a->extents += count;
 	in->ext = (uint32_t)g->extent_count;
 	in->ext_count = count;
 	for (uint32_t i = 0; i < count; i++) {
@@ -171,7 +177,7 @@ static int copy_inode(struct apply *a, uint32_t ino, struct cps_gnode_inode *in)
 	if (rc < 0 || !has_text(in))
 		return rc;
 	text = cps_table_string(a->t, in->data, in->size);
-	if (!text)
+	if (!text || in->size > CPS_PATH_MAX)
 		return damaged(a);
 	off = cps_graph_string(a->g, text, in->size);
 	in->data = (uint64_t)off;
@@ -329,8 +335,9 @@ static int put_children(struct apply *a, uint32_t ino)
 		return 0;
 	if (a->raw && (cps_le16(p + 30) & CPS_INODE_OPAQUE))
 		rc = show_marker(a, a->dent[ino], ".wh..wh..opq", &opaque);
-	if (count > a->t->dirent_count)
+	if (count > a->t->dirent_count - a->dirents)
 		return damaged(a);
+	a->dirents += count;
 	for (uint64_t i = 0; i < count && rc == 0; i++) {
 		struct cps_tdirent d;
 

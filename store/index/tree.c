@@ -96,6 +96,7 @@ int cps_tree_inode(const struct cps_tree *tree, uint32_t ino, struct cps_inode *
 	} else if (has_device(out->mode)) {
 		out->rdev_major = (uint32_t)(data >> 32);
 		out->rdev_minor = (uint32_t)data;
+		out->size = 0;
 	} else if (out->size > INT64_MAX) {
 		return -EIO;
 	}
@@ -217,6 +218,14 @@ int cps_tree_xattr(const struct cps_tree *tree, uint32_t ino, uint32_t pos,
 		return -ENOENT;
 	return cps_table_xattr(&tree->table, cps_le32(p + 44), pos, out, name_len,
 			       NULL);
+}
+
+bool cps_tree_may_have_xattr(const struct cps_tree *tree, const char *prefix)
+{
+	/* A value that holds these bytes is taken for a name. */
+	return tree->table.xattr_bytes > 0 &&
+	       memmem(tree->table.xattrs, tree->table.xattr_bytes, prefix,
+		      strlen(prefix)) != NULL;
 }
 
 int cps_tree_extent(const struct cps_tree *tree, uint32_t ino, uint32_t pos,

@@ -136,7 +136,7 @@ bool cps_tar_time(const char *text, int64_t *sec, uint32_t *ns);
 int cps_tar_xattr_add(struct cps_tar *tar, struct tar_pax *pax, char *key, char *value,
 		      size_t value_len, struct cps_err *err);
 /** Sort what was noted and drop what is overridden. */
-int cps_tar_xattr_finish(struct tar_pax *pax, struct cps_err *err);
+int cps_tar_xattr_finish(struct cps_tar *tar, struct tar_pax *pax, struct cps_err *err);
 
 /** One more run, -EBADMSG past CPS_TAR_SPARSE_MAX. */
 int cps_tar_extent_add(struct cps_tar *tar, struct tar_extents *list, int64_t logical,

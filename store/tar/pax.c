@@ -177,7 +177,7 @@ int cps_tar_pax_parse(struct cps_tar *tar, struct tar_pax *pax, struct cps_err *
 	}
 	if (pax->map_half)
 		return cps_tar_bad(tar, err, "sparse map out of step");
-	return cps_tar_xattr_finish(pax, err);
+	return cps_tar_xattr_finish(tar, pax, err);
 }
 
 void cps_tar_pax_reset(struct tar_pax *pax)

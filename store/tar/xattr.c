@@ -125,7 +125,7 @@ static int compare(const void *a, const void *b)
 	return x->rank > y->rank ? -1 : 1;
 }
 
-int cps_tar_xattr_finish(struct tar_pax *pax, struct cps_err *err)
+int cps_tar_xattr_finish(struct cps_tar *tar, struct tar_pax *pax, struct cps_err *err)
 {
 	if (pax->found_count == 0)
 		return 0;
@@ -138,6 +138,9 @@ int cps_tar_xattr_finish(struct tar_pax *pax, struct cps_err *err)
 
 		if (i > 0 && strcmp(attr->name, pax->found[i - 1].attr.name) == 0)
 			continue;
+		if (pax->xattr_count == CPS_TAR_XATTRS_MAX)
+			return cps_tar_bad(tar, err, "over %u xattrs",
+					   CPS_TAR_XATTRS_MAX);
 		pax->xattrs[pax->xattr_count++] = *attr;
 	}
 	return 0;

@@ -1,119 +1,218 @@
 #!/bin/bash
 # Reading one real image through capas, kernel overlayfs and fuse-overlayfs in one run.
 # usage: tests/bench/read.sh CAPAS LAYOUT TAG      (root; drops the page cache)
-# Prints one Markdown table; times are medians of ROUNDS (default 5) runs.
+#   ROUNDS=3     each figure is the median of so many rounds
+#   ONLY=REGEX   rows to measure
+#   BENCH_DIR    where to work; the file system there is measured too (/var/tmp)
+#
+# The contenders take turns inside every round, each round beginning with another, so
+# that a machine whose speed wanders slows all of them. "cold": page cache, dentries and
+# inodes are dropped after mounting; "from mount": dropped before, the mount counts.
 set -eu -o pipefail
-capas=$(readlink -f "$1")
+SRC=$(cd "$(dirname "$0")/../.." && pwd)
+CAPAS=$(readlink -f "$1")
+TMPDIR=${BENCH_DIR:-/var/tmp}
+. "${SRC:?}/tests/system/lib.sh" || exit 1
 layout=$(readlink -f "$2")
 tag=$3
-rounds=${ROUNDS:-5}
-here=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d "${BENCH_DIR:-/var/tmp}/capas-bench.XXXXXX")
-export CAPAS_ROOT=$work/store
-cleanup() {
-	for m in cap ovl fovl; do umount -l "$work/$m" 2>/dev/null || true; done
-	rm -rf "$work"
-}
-trap cleanup EXIT
+rounds=${ROUNDS:-3}
+only=${ONLY:-.}
+need_fuse
+need jq fuse-overlayfs cc zcat
+trap 'exit 1' INT TERM
 
-gcc -O2 -D_GNU_SOURCE -o "$work/probe" "$here/probe.c"
-now() { date +%s%N; }
+contenders=(cap ovl fovl)
+cc -O2 -D_GNU_SOURCE -o "$TMP/probe" "$SRC/tests/bench/probe.c"
+mkdir -p "${TMP:?}"/{cap,ovl,fovl,first}
+
+# ---- clocks ----
+
 drop() { sync; echo 3 >/proc/sys/vm/drop_caches; }
 median() { sort -n | awk '{a[NR]=$1} END {print a[int((NR+1)/2)]}'; }
-# time_of COMMAND...: milliseconds
-time_of() {
-	local a b
-	a=$(now); "$@" >/dev/null 2>&1; b=$(now)
-	echo $(((b - a) / 1000)) | awk '{printf "%.2f\n", $1/1000}'
+# ms COMMAND...: how long it took
+ms() {
+	local from=${EPOCHREALTIME/./} to
+	"$@" >/dev/null 2>"$TMP/err" || fail "'$*': $(cat "$TMP/err")"
+	to=${EPOCHREALTIME/./}
+	printf '%d.%03d\n' $(((to - from) / 1000)) $(((to - from) % 1000))
+}
+wanted() { [[ $1 =~ $only ]]; }
+# turns ROUND: the contenders, another one first every round
+turns() {
+	local i n=${#contenders[@]}
+	for ((i = 0; i < n; i++)); do echo "${contenders[(i + $1) % n]}"; done
 }
 
-# The layers unpacked, as overlayfs wants them.
-manifest=$(jq -r --arg t "$tag" '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"]==$t) | .digest' "$layout/index.json")
-mapfile -t layers < <(jq -r '.layers[].digest' "$layout/blobs/sha256/${manifest#sha256:}")
-lower= untar_ms=0 blob_bytes=0
-i=0
-for digest in "${layers[@]}"; do
-	blob=$layout/blobs/sha256/${digest#sha256:}
-	mkdir -p "$work/l$i"
-	drop
-	t=$(time_of tar -C "$work/l$i" --xattrs --xattrs-include='*' --numeric-owner -xzf "$blob")
-	untar_ms=$(echo "$untar_ms + $t" | bc)
-	blob_bytes=$((blob_bytes + $(stat -c %s "$blob")))
-	lower=$work/l$i${lower:+:$lower}
-	i=$((i + 1))
+# ---- the contenders ----
+
+manifest=$(jq -r --arg t "$tag" '.manifests[]
+	| select(.annotations["org.opencontainers.image.ref.name"]==$t)
+	| .digest' "$layout/index.json")
+mapfile -t blobs < <(jq -r '.layers[].digest' \
+	"$layout/blobs/sha256/${manifest#sha256:}" | sed "s,^sha256:,$layout/blobs/sha256/,")
+lower=
+blob_bytes=0 tar_bytes=0
+for i in "${!blobs[@]}"; do
+	lower=$TMP/l$i${lower:+:$lower}
+	blob_bytes=$((blob_bytes + $(stat -c %s "${blobs[i]}")))
+	tar_bytes=$((tar_bytes + $(zcat "${blobs[i]}" | wc -c)))
 done
-tar_bytes=$(for d in "${layers[@]}"; do zcat "$layout/blobs/sha256/${d#sha256:}" | wc -c; done | paste -sd+ | bc)
-mkdir -p "$work"/{cap,ovl,fovl}
 
-drop
-first_ms=$(time_of "$capas" mount "oci:$layout:$tag" "$work/cap")
-"$capas" umount "$work/cap"
-tar -C "$layout" -cf "$work/image.tar" .
-"$capas" load -q -i "$work/image.tar" >/dev/null 2>&1 || "$capas" --quiet load -i "$work/image.tar" >/dev/null
-
-mount_all() {
-	"$capas" mount "$tag" "$work/cap"
-	mount -t overlay -o "ro,lowerdir=$lower" overlay "$work/ovl"
-	fuse-overlayfs -o "lowerdir=$lower" "$work/fovl"
-}
-umount_all() { for m in cap ovl fovl; do umount "$work/$m"; done; }
-
-first_ls() {
-	"$capas" mount "$tag" "$work/cap"
-	ls "$work/cap" >/dev/null
-}
-known=$(for _ in $(seq "$rounds"); do time_of first_ls; "$capas" umount "$work/cap"; done | median)
-
-declare -A result
-row() { # row NAME cold|warm COMMAND with DIR as last argument
-	local name=$1 heat=$2
-	shift 2
-	for m in cap ovl fovl; do
-		result[$m]=$(for _ in $(seq "$rounds"); do
-			if [ "$heat" = cold ]; then
-				umount_all; drop; mount_all
-			else
-				"$@" "$work/$m" >/dev/null 2>&1 || true
-			fi
-			time_of "$@" "$work/$m"
-		done | median)
+# unpack DIR: the layers as overlayfs wants them
+unpack() {
+	local i
+	for i in "${!blobs[@]}"; do
+		mkdir -p "${1:?}/l$i"
+		tar -C "$1/l$i" --xattrs --xattrs-include='*' --numeric-owner \
+			-xzf "${blobs[i]}"
 	done
-	print_row "$name" "${result[cap]}" "${result[ovl]}" "${result[fovl]}" ms
 }
+mount_one() {
+	case $1 in
+	cap) "$CAPAS" mount "$tag" "$TMP/cap" ;;
+	ovl) mount -t overlay -o "ro,lowerdir=$lower" overlay "$TMP/ovl" ;;
+	fovl) fuse-overlayfs -o "lowerdir=$lower" "$TMP/fovl" 2>/dev/null ;;
+	esac
+}
+umount_one() { umount "${TMP:?}/$1"; }
+
+# ---- rows ----
+
+declare -A samples
+note() { samples[$1]+="$2 "; } # note CONTENDER FIGURE
+middle() { tr ' ' '\n' <<<"${samples[$1]}" | sed '/^$/d' | median; }
+# print_row NAME UNIT BUDGET; a budget is the most that capas / overlayfs may be
 print_row() {
-	awk -v n="$1" -v a="$2" -v b="$3" -v c="$4" -v u="$5" 'BEGIN {
-		printf "| %s | %s %s | %s %s | %s %s | %.2f × | %.2f × |\n", n, a, u, b, u, c, u, a/b, a/c }'
+	awk -v n="$1" -v u="$2" -v limit="$3" -v a="$(middle cap)" -v b="$(middle ovl)" \
+		-v c="$(middle fovl)" 'BEGIN {
+		verdict = limit == "" ? "" : (a / b <= limit + 0.005 ? "met" : "missed")
+		printf "| %s | %s %s | %s %s | %s %s | %.2f × | %.2f × | %s | %s |\n",
+			n, a, u, b, u, c, u, a / b, a / c, limit, verdict }'
+	samples=()
+}
+# row NAME BUDGET cold|warm|mount COMMAND...   DIR is the command's last argument
+row() {
+	local name=$1 limit=$2 heat=$3 round m
+	shift 3
+	wanted "$name" || return 0
+	for ((round = 0; round < rounds; round++)); do
+		for m in $(turns "$round"); do
+			if [ "$heat" = mount ]; then
+				drop
+				note "$m" "$(ms from_mount "$m" "$@")"
+			else
+				mount_one "$m"
+				[ "$heat" = cold ] || "$@" "$TMP/$m" >/dev/null
+				[ "$heat" = warm ] || drop
+				note "$m" "$(ms "$@" "$TMP/$m")"
+			fi
+			umount_one "$m"
+		done
+	done
+	print_row "$name" ms "$limit"
+}
+from_mount() {
+	local m=$1
+	shift
+	mount_one "$m" && "$@" "$TMP/$m"
+}
+# Mount and list the root, everything in the page cache.
+mount_row() {
+	local name="mount to first ls, warm" round m
+	wanted "$name" || return 0
+	for ((round = 0; round < rounds * 3; round++)); do
+		for m in $(turns "$round"); do
+			note "$m" "$(ms from_mount "$m" ls)"
+			umount_one "$m"
+		done
+	done
+	known_ms=$(middle cap)
+	print_row "$name" ms ""
+}
+# probe_rows cold|warm NAME=BUDGET...
+probe_rows() {
+	local heat=$1 round m name us pair
+	local -A seen=()
+	shift
+	wanted "probe $*" || return 0
+	for ((round = 0; round < rounds; round++)); do
+		for m in $(turns "$round"); do
+			mount_one "$m"
+			while read -r name us; do
+				seen[$name.$m]+="$us "
+			done < <("$TMP/probe" "$TMP/$m" ${heat/warm/})
+			umount_one "$m"
+		done
+	done
+	for pair in "$@"; do
+		name=${pair%=*}
+		for m in "${contenders[@]}"; do samples[$m]=${seen[$name.$m]}; done
+		print_row "${name%-cold}, $heat" µs "${pair#*=}"
+	done
 }
 readall() { tar -C "$1" --one-file-system -cf - . | cat >/dev/null; }
 findall() { find "$1" -xdev -printf '%s\n'; }
-py() { chroot "$1" python3 -c 'import json, ssl, email, http.client, xml.dom.minidom, unittest, asyncio, sqlite3, decimal, urllib.request'; }
+py() {
+	chroot "$1" python3 -c 'import json, ssl, email, http.client, xml.dom.minidom
+import unittest, asyncio, sqlite3, decimal, urllib.request'
+}
 
-mount_all
-files=$(find "$work/ovl" -xdev | wc -l)
-echo "Image: $files files, $((tar_bytes / 1000000)) MB of tar in ${#layers[@]} layers, $((blob_bytes / 1000000)) MB compressed."
-echo
-echo "| work | capas | kernel overlayfs | fuse-overlayfs | to overlayfs | to fuse-overlayfs |"
-echo "|---|---|---|---|---|---|"
-row "find, cold" cold findall
-row "find, warm" warm findall
-row "read everything, cold" cold readall
-row "read everything, warm" warm readall
-row "python imports, cold" cold py
-row "python imports, warm" warm py
-declare -A probe
-for m in cap ovl fovl; do
-	while read -r name us; do probe[$name.$m]=$us; done < <("$work/probe" "$work/$m")
-done
-for name in stat missing open random; do
-	print_row "$name, warm" "${probe[$name.cap]}" "${probe[$name.ovl]}" "${probe[$name.fovl]}" µs
-done
-umount_all
+# First use, by turns: index and mount with an empty store, or unpack.
+first_use() {
+	local round
+	for ((round = 0; round < rounds; round++)); do
+		rm -rf "${TMP:?}/first.store" "${TMP:?}/first.dir"
+		drop
+		note first "$(CAPAS_ROOT=$TMP/first.store ms "$CAPAS" mount \
+			"oci:$layout:$tag" "$TMP/first")"
+		umount "$TMP/first"
+		drop
+		note untar "$(ms unpack "$TMP/first.dir")"
+	done
+	first_ms=$(middle first) untar_ms=$(middle untar)
+	rm -rf "${TMP:?}/first.store" "${TMP:?}/first.dir"
+	samples=()
+}
+
+# ---- the run ----
+
+load() { cut -d' ' -f1-3 /proc/loadavg; }
+load_before=$(load)
+unpack "$TMP"
+tar -C "$layout" -cf "$TMP/image.tar" .
+"$CAPAS" --quiet load -i "$TMP/image.tar" >/dev/null
+rm "$TMP/image.tar"
+mount_one ovl
+entries=$(find "$TMP/ovl" -xdev | wc -l)
+umount_one ovl
+first_ms='' known_ms=''
+! wanted "first use" || first_use
+
+echo "| work | capas | overlayfs | fuse-overlayfs | to overlayfs | to fuse-overlayfs | budget | |"
+echo "|---|---|---|---|---|---|---|---|"
+mount_row
+row "ls, from mount, cold" "" mount ls
+row "find, cold" 1.0 cold findall
+row "find, from mount, cold" 1.0 mount findall
+row "find, warm" 1.1 warm findall
+row "read everything, cold" 1.1 cold readall
+row "read everything, warm" 1.1 warm readall
+row "python imports, cold" "" cold py
+row "python imports, warm" 1.2 warm py
+probe_rows warm stat=1.3 missing=1.3 open=1.3 random=
+probe_rows cold random-cold=
+
 share() { du -cb "$CAPAS_ROOT/$1" 2>/dev/null | tail -1 | cut -f1; }
+percent() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", 100 * a / b }'; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
 echo
 echo "| | |"
 echo "|---|---|"
-echo "| first mount, nothing known, from the layout | $first_ms ms = $(echo "$tar_bytes / 1000 / $first_ms" | bc) MB/s of tar; $(echo "scale=2; $first_ms / $untar_ms" | bc) × of tar xzf ($untar_ms ms) |"
-echo "| mount of a known image to the first ls | $known ms |"
-echo "| index files | $(share index) bytes, $(echo "scale=2; 100 * $(share index) / $blob_bytes" | bc) % of the blobs |"
-echo "| seek tables | $(share seek) bytes, $(echo "scale=2; 100 * $(share seek) / $blob_bytes" | bc) % of the blobs |"
-echo "| tree | $(share tree) bytes, $(($(share tree) / files)) a file |"
+echo "| image | $entries entries, $((tar_bytes / 1000000)) MB of tar in ${#blobs[@]} layers, $((blob_bytes / 1000000)) MB of gzip |"
+[ -z "$first_ms" ] || echo "| first mount, nothing known, cold (budget 400 MB/s, 0.3 ×) | $first_ms ms: $(ratio "$((tar_bytes / 1000))" "$first_ms") MB/s of tar, $(ratio "$first_ms" "$untar_ms") × of tar xzf ($untar_ms ms) |"
+[ -z "$known_ms" ] || echo "| mount of a known image to the first ls (budget 20 ms) | $known_ms ms |"
+echo "| index, seek tables | $(percent "$(share index)" "$blob_bytes") %, $(percent "$(share seek)" "$blob_bytes") % of the blobs |"
+echo "| tree | $(share tree) bytes, $(($(share tree) / entries)) an entry |"
+echo "| machine | $(nproc) × $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), $(awk '/MemTotal/ {printf "%.0f GB", $2 / 1e6}' /proc/meminfo), Linux $(uname -r), $(stat -f -c %T "$TMP") |"
+echo "| versions | $("$CAPAS" version | head -1), $(fuse-overlayfs --version 2>&1 | sed -n 's/fuse-overlayfs: version/fuse-overlayfs/p') |"
+echo "| run | $rounds rounds, $SECONDS s, load before $load_before, after $(load) |"

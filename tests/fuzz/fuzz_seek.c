@@ -4,38 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <xxhash.h>
 
-#include "store/base/le.h"
-#include "store/section.h"
+#include "seal.h"
 #include "store/seek.h"
 
 #define SPANS_MAX 8
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void seal(uint8_t *table, size_t len)
-{
-	uint32_t count;
-	size_t head;
-
-	if (len < CPS_SECTION_HEADER_SIZE)
-		return;
-	cps_put_le64(table + 32, len);
-	count = cps_le32(table + 40);
-	head = CPS_SECTION_HEADER_SIZE + (size_t)count * CPS_SECTION_ENTRY_SIZE;
-	if (count > CPS_SECTIONS_MAX || head > len)
-		return;
-	for (uint32_t i = 0; i < count; i++) {
-		uint8_t *e =
-			table + CPS_SECTION_HEADER_SIZE + i * CPS_SECTION_ENTRY_SIZE;
-		uint64_t off = cps_le64(e + 8), n = cps_le64(e + 16);
-
-		if (off >= head && off <= len && n <= len - off)
-			cps_put_le64(e + 24, XXH3_64bits(table + off, n));
-	}
-	cps_put_le64(table + 16, XXH3_64bits(table + 24, head - 24));
-}
 
 static void read_spans(const struct cps_seek *seek, const struct cps_blob *blob)
 {
@@ -68,11 +43,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size -= 4;
 	if (len > size)
 		return 0;
-	table = malloc(len + 1);
+	table = sealed_copy(data, len);
 	if (!table)
 		return 0;
-	memcpy(table, data, len);
-	seal(table, len);
 	if (cps_seek_open_mem(table, len, &seek, NULL) < 0)
 		return 0;
 	blob.fd = memfd_create("blob", MFD_CLOEXEC);

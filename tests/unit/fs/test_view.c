@@ -128,6 +128,50 @@ static void the_layer_is_ours_to_tell(void **state)
 	assert_false(cps_view_has_acls(root));
 }
 
+/* What is said of a root whose only file has that xattr. */
+static bool acl_noticed(const struct cps_tar_xattr *xattr)
+{
+	const struct cps_tar_entry entry = {
+		.path = "file",
+		.link = "",
+		.type = CPS_TAR_REG,
+		.xattrs = xattr,
+		.xattr_count = xattr ? 1 : 0,
+	};
+	cps_auto(cps_buf) struct cps_buf index = CPS_BUF_INIT(0);
+	cps_auto(cps_buf) struct cps_buf mem = CPS_BUF_INIT(0);
+	cps_auto(cps_index_builder_free) struct cps_index_builder *builder =
+		cps_index_builder_new();
+	struct cps_digest none = {0};
+	struct cps_tree_layer layer = {0};
+	struct cps_index *open = NULL;
+	struct cps_root root = {0};
+	bool noticed;
+
+	assert_int_equal(cps_index_add(builder, &entry, NULL), 0);
+	assert_int_equal(cps_index_finish(builder, &none, true, &index, NULL), 0);
+	assert_int_equal(cps_index_open(index.data, index.len, NULL, &open, NULL), 0);
+	layer.index = open;
+	assert_int_equal(cps_tree_merge(&layer, 1, &none, &mem, NULL), 0);
+	assert_int_equal(cps_tree_open(mem.data, mem.len, NULL, &root.tree, NULL), 0);
+	noticed = cps_view_has_acls(&root);
+	cps_tree_close(root.tree);
+	cps_index_close(open);
+	return noticed;
+}
+
+static void an_acl_is_noticed(void **state)
+{
+	static const uint8_t value[] = "system.posix_acl_access";
+	const struct cps_tar_xattr acl = {"system.posix_acl_access", value, 4};
+	const struct cps_tar_xattr word = {"user.note", value, sizeof(value) - 1};
+
+	(void)state;
+	assert_true(acl_noticed(&acl));
+	assert_false(acl_noticed(&word));
+	assert_false(acl_noticed(NULL));
+}
+
 static uint64_t sought(struct cps_root *root, const char *path, uint64_t off,
 		       int whence)
 {
@@ -178,6 +222,7 @@ int main(void)
 		cmocka_unit_test(a_link_is_read_whole_or_not),
 		cmocka_unit_test(an_xattr_is_probed_then_read),
 		cmocka_unit_test(the_layer_is_ours_to_tell),
+		cmocka_unit_test(an_acl_is_noticed),
 		cmocka_unit_test(holes_are_found),
 	};
 

@@ -445,6 +445,26 @@ static void oversized_xattr_is_refused(void **state)
 	free(value);
 }
 
+static void xattrs_of_a_member_have_a_limit(void **state)
+{
+	struct sample *s = *state;
+	cps_auto(cps_buf) struct cps_buf rec = CPS_BUF_INIT(0);
+	char key[40];
+
+	for (unsigned int i = 0; i < CPS_TAR_XATTRS_MAX; i++) {
+		snprintf(key, sizeof(key), "SCHILY.xattr.user.%u", i);
+		add_record(&rec, key, "x", 1);
+	}
+	add_pax(s, (const char *)rec.data, rec.len);
+	add_header(s, "a", '0', 0);
+	add_record(&rec, "SCHILY.xattr.user.one.more", "x", 1);
+	add_pax(s, (const char *)rec.data, rec.len);
+	add_header(s, "b", '0', 0);
+	assert_int_equal(next(s), 1);
+	assert_int_equal(s->entry.xattr_count, CPS_TAR_XATTRS_MAX);
+	expect_bad(s, "over 1024 xattrs");
+}
+
 static void metadata_has_a_limit(void **state)
 {
 	static const char types[] = "xgLK";
@@ -784,6 +804,7 @@ int main(void)
 		CASE(nul_in_path_or_xattr_key_is_refused),
 		CASE(xattrs_are_binary_sorted_and_schily_wins),
 		CASE(oversized_xattr_is_refused),
+		CASE(xattrs_of_a_member_have_a_limit),
 		CASE(metadata_has_a_limit),
 		CASE(gnu_long_names_are_joined),
 		CASE(a_member_has_one_name),

@@ -1,0 +1,124 @@
+#!/bin/bash
+# Writing on one real image through capas, kernel overlayfs and fuse-overlayfs, in turn,
+# round by round, each round on a fresh writable layer.
+# usage: tests/bench/write.sh CAPAS LAYOUT TAG      (root; the image needs gcc, git, python3)
+#   ROUNDS=3        how often; medians are printed
+#   CAPAS_OPTIONS=  more mount options, e.g. nowriteback, to see what a lever buys
+#   APT=vim-tiny    also install this package with apt (needs Debian's mirror); "" not
+set -eu -o pipefail
+capas=$(readlink -f "${1:?}")
+layout=$(readlink -f "${2:?}")
+tag=${3:?}
+rounds=${ROUNDS:-3}
+apt=${APT-}
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d "${BENCH_DIR:-/var/tmp}/capas-bench.XXXXXX")
+export CAPAS_ROOT=${work:?}/store
+root=$work/root
+results=$work/results
+names="capas overlay fuse-overlayfs"
+cleanup() {
+	umount "$root" 2>/dev/null || true
+	rm -rf "${work:?}"
+}
+trap cleanup EXIT
+mkdir -p "$root"
+gcc -O2 -D_GNU_SOURCE -o "$work/churn" "$here/churn.c"
+
+# The layers unpacked, as overlayfs wants them.
+manifest=$(jq -r --arg t "$tag" '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"]==$t) | .digest' "$layout/index.json")
+lower=
+i=0
+for digest in $(jq -r '.layers[].digest' "$layout/blobs/sha256/${manifest#sha256:}"); do
+	mkdir -p "$work/l$i"
+	tar -C "$work/l$i" --xattrs --xattrs-include='*' --numeric-owner -xzf "$layout/blobs/sha256/${digest#sha256:}"
+	lower=$work/l$i${lower:+:$lower}
+	i=$((i + 1))
+done
+tar -C "$layout" -cf "$work/image.tar" .
+"$capas" --quiet load -i "$work/image.tar" >/dev/null
+
+mount_one() { # NAME ROUND
+	local up=$work/up-$1-$2
+	case $1 in
+	capas) "$capas" mount --rw --top "r$2" -o "dev,suid${CAPAS_OPTIONS:+,$CAPAS_OPTIONS}" "$tag" "$root" ;;
+	overlay)
+		mkdir -p "$up" "$up.work"
+		mount -t overlay -o "lowerdir=$lower,upperdir=$up,workdir=$up.work" overlay "$root"
+		;;
+	fuse-overlayfs)
+		mkdir -p "$up" "$up.work"
+		fuse-overlayfs -o "lowerdir=$lower,upperdir=$up,workdir=$up.work" "$root"
+		;;
+	esac
+}
+now() { date +%s%N; }
+# timed NAME COMMAND...: one line "NAME 1 microseconds"
+timed() {
+	local name=$1 a b
+	shift
+	a=$(now)
+	"$@" >"$work/log" 2>&1 || { tail -5 "$work/log" >&2; return 1; }
+	b=$(now)
+	echo "$name 1 $(((b - a) / 1000))"
+}
+in_root() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"; }
+build() {
+	in_root sh -ec 'mkdir -p /build && cd /build
+	for i in $(seq 40); do
+		printf "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\nint f%d(int x) { printf(\"%%d\", x); return x + %d; }\n" $i $i >f$i.c
+		gcc -O1 -c f$i.c -o f$i.o
+	done
+	ar rcs libf.a f*.o'
+}
+repository() {
+	in_root sh -ec 'mkdir /repo && cp -a /usr/include /repo/ && cd /repo && git init -q . &&
+	git -c user.name=a -c user.email=a@b add -A && git -c user.name=a -c user.email=a@b commit -q -m all'
+}
+imports() { in_root python3 -c 'import json, email, http.client, xml.dom.minidom, unittest, asyncio, decimal, urllib.request'; }
+install() { in_root sh -ec "apt-get update -q && apt-get install -y -q --no-install-recommends $apt"; }
+
+run_one() { # NAME ROUND
+	mount_one "$1" "$2"
+	{
+		"$work/churn" "$root"
+		timed python-imports imports
+		timed gcc-40-files build
+		timed git-add-commit repository
+		if [ -n "$apt" ]; then
+			cp /etc/resolv.conf "$root/etc/resolv.conf"
+			timed apt-install install
+		fi
+		timed rm-rf-usr-share rm -rf "$root/usr/share"
+		timed umount umount "$root"
+	} | sed "s/^/$1 /" >>"$results"
+	rm -rf "$work/up-$1-$2" "$work/up-$1-$2.work"
+	sync
+}
+for round in $(seq "$rounds"); do
+	for name in $names; do
+		run_one "$name" "$round"
+	done
+done
+
+python3 - "$results" <<'P'
+import collections, math, statistics, sys
+times, order = collections.defaultdict(list), []
+for line in open(sys.argv[1]):
+    who, what, count, us = line.split()
+    times[who, what].append(float(us))
+    if what not in order:
+        order.append(what)
+def shown(us):
+    return f"{us / 1e6:.2f} s" if us >= 1e6 else f"{us / 1e3:.2f} ms" if us >= 1e4 else f"{us:.1f} µs"
+print("| work | capas | kernel overlayfs | fuse-overlayfs | to overlayfs | to fuse-overlayfs |")
+print("|---|---|---|---|---|---|")
+logs = [[], []]
+for what in order:
+    c, o, f = (statistics.median(times[who, what]) for who in ("capas", "overlay", "fuse-overlayfs"))
+    print(f"| {what} | {shown(c)} | {shown(o)} | {shown(f)} | {c / o:.2f} × | {c / f:.2f} × |")
+    if what != "umount":
+        logs[0].append(math.log(c / o)); logs[1].append(math.log(c / f))
+mean = [math.exp(sum(l) / len(l)) for l in logs]
+print(f"| geometric mean (without umount) | | | | {mean[0]:.2f} × | {mean[1]:.2f} × |")
+P
