@@ -215,6 +215,13 @@ int cps_top_write(struct cps_top *top, const struct cps_top_who *who, uint64_t i
 
 /* ---- space ---- */
 
+/* The kernel leaves it to us to clear setuid, and does not say whether the caller may
+ * keep it; that only root may is what is left. */
+static unsigned int kill_flag(const struct cps_top_who *who)
+{
+	return who->uid ? CPS_CHANGE_KILL_PRIV : 0;
+}
+
 static int allocate(struct cps_top *top, const struct cps_top_who *who,
 		    struct cps_node *n, uint64_t off, uint64_t len)
 {
@@ -242,7 +249,7 @@ static int make_hole(struct cps_top *top, const struct cps_top_who *who,
 		.ino = n->ino,
 		.off = off,
 		.len = len,
-		.flags = CPS_CHANGE_KILL_PRIV,
+		.flags = kill_flag(who),
 	};
 
 	if (!(mode & FALLOC_FL_KEEP_SIZE))
@@ -261,14 +268,14 @@ static int extend(struct cps_top *top, const struct cps_top_who *who,
 		.type = CPS_CHANGE_ATTR,
 		.ino = n->ino,
 		.mask = CPS_TOP_SIZE,
-		.size = n->size > off + len ? n->size : off + len,
-		.flags = CPS_CHANGE_KILL_PRIV,
+		.size = n->size,
+		.flags = kill_flag(who),
 	};
 	int rc = allocate(top, who, n, off, len);
 
-	if (rc < 0 || mode & FALLOC_FL_KEEP_SIZE)
-		return rc;
-	return cps_top_commit_change(top, who, &c);
+	if (!(mode & FALLOC_FL_KEEP_SIZE) && n->size < off + len)
+		c.size = off + len;
+	return rc < 0 ? rc : cps_top_commit_change(top, who, &c);
 }
 
 int cps_top_fallocate(struct cps_top *top, const struct cps_top_who *who, uint64_t ino,

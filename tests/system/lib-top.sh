@@ -21,7 +21,7 @@ layers_image() {
 }
 # layer_tar DIR FILE: everything in DIR that a layer can hold (tar warns of sockets)
 layer_tar() {
-	tar -C "$1" --format=pax --numeric-owner --xattrs --xattrs-include='*' \
+	tar -C "$1" --sparse --format=pax --numeric-owner --xattrs --xattrs-include='*' \
 		-cf "$2" . 2>/dev/null || fail "tar $1"
 }
 # start_image NAME: the tree of start.py as two layers, and as $TMP/start/merged

@@ -18,7 +18,8 @@
 static struct {
 	uint64_t seed, steps, check, remount;
 	unsigned int seconds;
-	const char *hook; /* run with "remount NAME" when all files are closed */
+	const char *without; /* a kind of operation */
+	const char *hook;    /* run with "remount NAME" when all files are closed */
 	bool verbose;
 } opts = {.seed = 1, .steps = 2000, .check = 200, .remount = 700};
 
@@ -31,6 +32,8 @@ static unsigned int n_kinds, total_weight;
 static void collect(const struct op_kind *table)
 {
 	for (; table->name; table++) {
+		if (opts.without && strcmp(opts.without, table->name) == 0)
+			continue;
 		kinds[n_kinds++] = table;
 		total_weight += table->weight;
 	}
@@ -316,7 +319,7 @@ static int usage(void)
 {
 	fputs("usage: differ [-s SEED] [-n STEPS] [-k CHECK] [-r REMOUNT] [-t "
 	      "SECONDS]\n"
-	      "              [-x HOOK] [-v] REFERENCE=DIR NAME=DIR...\n",
+	      "              [-x HOOK] [-w WITHOUT] [-v] REFERENCE=DIR NAME=DIR...\n",
 	      stderr);
 	return 2;
 }
@@ -342,6 +345,9 @@ static bool option(int c)
 	case 'x':
 		opts.hook = optarg;
 		return true;
+	case 'w':
+		opts.without = optarg;
+		return true;
 	case 'v':
 		opts.verbose = true;
 		return true;
@@ -354,7 +360,7 @@ int main(int argc, char **argv)
 	struct rlimit files = {65536, 65536};
 	int c;
 
-	while ((c = getopt(argc, argv, "s:n:k:r:t:x:v")) != -1)
+	while ((c = getopt(argc, argv, "s:n:k:r:t:x:w:v")) != -1)
 		if (!option(c))
 			return usage();
 	for (; optind < argc; optind++)

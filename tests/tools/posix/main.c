@@ -3,7 +3,7 @@
 
 #include "posix.h"
 
-#define LIMIT_S 120 /* for one test */
+#define LIMIT_S 300 /* for one test */
 
 static const struct test *const tables[] = {
 	name_tests, link_tests,   data_tests,    time_tests,   owner_tests, xattr_tests,
