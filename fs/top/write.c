@@ -93,6 +93,16 @@ static bool has_own_file(const struct cps_top *top, const struct cps_node *n)
 
 /* ---- writing ---- */
 
+/* fallocate(2) and copy_file_range(2) leave it to us to clear setuid, and do not say
+ * whether the caller may keep it. */
+static unsigned int ask_kill_priv(const struct cps_top_who *who,
+				  const struct cps_node *n)
+{
+	return n->mode & (S_ISUID | S_ISGID) && !cps_who_keeps_setuid(who->pid)
+		       ? CPS_CHANGE_KILL_PRIV
+		       : 0;
+}
+
 /** What was asked for. */
 struct write {
 	const struct cps_top_who *who;
@@ -207,6 +217,8 @@ int cps_top_write(struct cps_top *top, const struct cps_top_who *who, uint64_t i
 		return -EFBIG;
 	cps_top_lock(top);
 	rc = get_regular(top, ino, &n);
+	if (rc == 0 && flags & CPS_TOP_WRITE_ASK_PRIV)
+		w.flags |= ask_kill_priv(who, n);
 	if (rc == 0)
 		rc = write_node(top, n, &w);
 	cps_top_unlock(top);
@@ -214,13 +226,6 @@ int cps_top_write(struct cps_top *top, const struct cps_top_who *who, uint64_t i
 }
 
 /* ---- space ---- */
-
-/* The kernel leaves it to us to clear setuid, and does not say whether the caller may
- * keep it; that only root may is what is left. */
-static unsigned int kill_flag(const struct cps_top_who *who)
-{
-	return who->uid ? CPS_CHANGE_KILL_PRIV : 0;
-}
 
 static int allocate(struct cps_top *top, const struct cps_top_who *who,
 		    struct cps_node *n, uint64_t off, uint64_t len)
@@ -249,7 +254,7 @@ static int make_hole(struct cps_top *top, const struct cps_top_who *who,
 		.ino = n->ino,
 		.off = off,
 		.len = len,
-		.flags = kill_flag(who),
+		.flags = ask_kill_priv(who, n),
 	};
 
 	if (!(mode & FALLOC_FL_KEEP_SIZE))
@@ -269,7 +274,7 @@ static int extend(struct cps_top *top, const struct cps_top_who *who,
 		.ino = n->ino,
 		.mask = CPS_TOP_SIZE,
 		.size = n->size,
-		.flags = kill_flag(who),
+		.flags = ask_kill_priv(who, n),
 	};
 	int rc = allocate(top, who, n, off, len);
 
