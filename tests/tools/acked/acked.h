@@ -17,7 +17,12 @@
 #define INODES    (FOLDERS * NAMES + 1)
 #define SIZE_MAX_ 400000
 
-enum outcome { UNKNOWN, DONE, REFUSED };
+enum outcome {
+	UNKNOWN,
+	DONE,
+	REFUSED,
+	HALF /* begun when the file system went away: its data may be anything */
+};
 
 enum kind {
 	CREATE,

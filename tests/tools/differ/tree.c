@@ -33,6 +33,15 @@ _Noreturn void die(const char *what)
 	exit(2);
 }
 
+static _Noreturn void die_at(const char *call, const char *path)
+{
+	int err = errno;
+
+	fprintf(stderr, "differ: %s of ", call);
+	errno = err;
+	die(path);
+}
+
 static uint64_t content_of(int dirfd, const char *name, const char *path)
 {
 	static uint8_t buffer[1 << 20];
@@ -41,11 +50,11 @@ static uint64_t content_of(int dirfd, const char *name, const char *path)
 	ssize_t n;
 
 	if (fd < 0)
-		die(path);
+		die_at("open", path);
 	while ((n = read(fd, buffer, sizeof(buffer))) > 0)
 		sum = digest(sum, buffer, (size_t)n);
 	if (n < 0)
-		die(path);
+		die_at("read", path);
 	close(fd);
 	return sum;
 }
