@@ -201,7 +201,7 @@ void cps_op_copy_file_range(fuse_req_t req, fuse_ino_t from, off_t from_off,
 			  (uint64_t)from_off, 0);
 	if (n > 0)
 		rc = cps_top_write(ops->top, &who, to, buf, (size_t)n, (uint64_t)to_off,
-				   CPS_TOP_WRITE_KILL_PRIV);
+				   CPS_TOP_WRITE_ASK_PRIV);
 	if (n < 0 || rc < 0)
 		reply(req, n < 0 ? (int)n : rc);
 	else

@@ -78,8 +78,10 @@ static int look_up(struct cps_top *top, uint64_t dir, const char *name, uint64_t
 	int rc;
 
 	if (strcmp(name, ".") == 0) {
+		/* What a file handle means; it does not bring back the deleted. */
 		*ino = dir;
-		return cps_top_brief(top, dir, &brief);
+		rc = cps_top_brief(top, dir, &brief);
+		return rc == 0 && brief.nlink == 0 ? -ESTALE : rc;
 	}
 	if (strcmp(name, "..") == 0) {
 		rc = cps_top_brief(top, dir, &brief);
