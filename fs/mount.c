@@ -189,7 +189,7 @@ int cps_mount_open(struct cps_top *top, const struct cps_mount_opts *opts,
 		return rc;
 	mount->ops.loop = mount->loop;
 	mount->ops.se = mount->se;
-	if (mount->ops.writeback)
+	if (cps_top_writable(top))
 		rc = cps_seeker_start(top, mount->se, &mount->ops.seeker, err);
 	if (rc < 0)
 		return rc;

@@ -21,7 +21,9 @@ struct cps_mount_opts {
 	bool noexec, noatime, nodiratime;
 	bool allow_other;         /* others than the mounting user may enter */
 	bool default_permissions; /* the kernel checks modes and owners */
-	bool writeback;           /* let the kernel collect writes */
+	/* Let the kernel collect writes: many small ones cost less, but what it has not
+	 * passed on yet is lost with a killed driver. */
+	bool writeback;
 	unsigned int spin_us; /* look for the next request so long before sleeping */
 	unsigned int threads; /* 0: by the number of processors */
 	/* For whoever opens the root: of decoded content, in MiB. 0: its default */

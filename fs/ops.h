@@ -9,11 +9,11 @@
 
 /** What the operations work on; the session's userdata. */
 struct cps_ops {
-	struct cps_top *top;   /* borrowed */
-	struct cps_loop *loop; /* borrowed; set before the first request */
-	struct cps_seeker *seeker; /* owned by the mount; NULL unless pages are held back */
+	struct cps_top *top;       /* borrowed */
+	struct cps_loop *loop;     /* borrowed; set before the first request */
+	struct cps_seeker *seeker; /* owned by the mount; NULL: read-only */
 	struct fuse_session *se;   /* borrowed */
-	int fd;                /* borrowed; the device */
+	int fd;                    /* borrowed; the device */
 	bool default_permissions;
 	bool writeback;        /* the kernel collects small writes */
 	char *mountpoint;      /* owned by the mount; absolute */

@@ -172,10 +172,10 @@ void cps_op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size,
 	const struct fuse_write_in *in = body_of(req);
 	struct cps_ops *ops = cps_ops_of(req);
 	struct cps_top_who who = who_of(req);
-	unsigned int flags =
-		(in->write_flags & FUSE_WRITE_CACHE ? CPS_TOP_WRITE_CACHED : 0) |
-		(in->write_flags & FUSE_WRITE_KILL_SUIDGID ? CPS_TOP_WRITE_KILL_PRIV
-							   : 0);
+	bool cached = ops->writeback && in->write_flags & FUSE_WRITE_CACHE;
+	bool kill_priv = in->write_flags & FUSE_WRITE_KILL_SUIDGID;
+	unsigned int flags = (cached ? CPS_TOP_WRITE_CACHED : 0) |
+			     (kill_priv ? CPS_TOP_WRITE_KILL_PRIV : 0);
 	int rc = cps_top_write(ops->top, &who, ino, buf, size, (uint64_t)off, flags);
 
 	if (rc < 0) {

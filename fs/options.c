@@ -77,7 +77,6 @@ void cps_mount_defaults(struct cps_mount_opts *opts)
 	*opts = (struct cps_mount_opts){
 		.allow_other = root,
 		.default_permissions = root,
-		.writeback = true,
 		.spin_us = CPS_SPIN_DEFAULT_US,
 	};
 }

@@ -5,11 +5,11 @@
 
 #include "fs/top/top.h"
 
-/* SEEK_DATA and SEEK_HOLE where the kernel collects writes: it asks the driver without
- * having told it of the pages that it holds back, and would hear of holes where there is
- * data. So it is first made to give them up, by dropping what it keeps of the file. That
- * waits for WRITEs, which the threads of the loop must be free to answer: hence a thread
- * of its own. */
+/* SEEK_DATA and SEEK_HOLE where somebody writes: the kernel asks the driver without
+ * having told it of the pages that it holds back, and would hear of holes where there
+ * is data. So it is first made to give them up, by dropping what it keeps of the file.
+ * That waits for WRITEs, which the threads of the loop must be free to answer: hence a
+ * thread of its own. */
 
 struct cps_seeker;
 
