@@ -126,14 +126,9 @@ fi
 
 flip() { # FILE OFFSET
 	chmod u+w "$1"
-	python3 - "$1" "$2" <<-'P'
-		import sys
-		with open(sys.argv[1], "r+b") as f:
-		    f.seek(int(sys.argv[2]))
-		    c = f.read(1)[0]
-		    f.seek(int(sys.argv[2]))
-		    f.write(bytes([c ^ 0x24]))
-	P
+	local byte
+	byte=$(od -An -tu1 -j "$2" -N1 "$1")
+	printf "\\x$(printf %02x $((byte ^ 0x24)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 picture() { "$CAPAS" ls -lR "$1" && "$CAPAS" cat "$1:/1" "$1:/5" "$1:/text" "$1:/many/7" "$1:/many/299"; }
 for z in gz zst; do
