@@ -69,7 +69,8 @@ static int spill(struct cps_top *top, const struct cps_top_who *who, struct cps_
 		.flags = may_own_whole(n) ? CPS_CHANGE_WHOLE : 0,
 	};
 	struct cps_file *file;
-	int rc = cps_files_get(&top->files, c.gen, true, &file);
+	int rc = c.gen == UINT32_MAX ? -ENOSPC
+				     : cps_files_get(&top->files, c.gen, true, &file);
 
 	if (rc < 0)
 		return rc;
