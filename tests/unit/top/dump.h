@@ -16,7 +16,9 @@
 
 #define DUMP_DEPTH_MAX 24u
 #define DUMP_NAMES_MAX 20000u
+#ifndef DUMP_BYTES_MAX
 #define DUMP_BYTES_MAX (64u << 20) /* of one file; beyond only the size is said */
+#endif
 
 enum dump_flags {
 	DUMP_TIMES = 1,
