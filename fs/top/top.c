@@ -10,6 +10,7 @@
 
 #include "fs/top/compact.h"
 #include "fs/top/internal.h"
+#include "fs/top/tidy.h"
 #include "fs/top/verify.h"
 #include "store/base/fd.h"
 #include "store/base/log.h"
@@ -209,22 +210,6 @@ static int mend(struct cps_top *top, struct cps_err *err)
 	return rc < 0 ? rc : 0;
 }
 
-static bool is_kept(void *ctx, uint32_t number)
-{
-	const struct cps_top *top = ctx;
-
-	for (size_t i = 0; i < top->nodes.slot_count; i++) {
-		const struct cps_node *n = top->nodes.slots[i];
-
-		if (n && n->gen == number)
-			return true;
-		for (size_t r = 0; n && r < n->ranges.count; r++)
-			if (n->ranges.items[r].in == number)
-				return true;
-	}
-	return false;
-}
-
 /* ---- opening ---- */
 
 static int new_top(struct cps_root *root, struct cps_top **out, struct cps_err *err)
@@ -288,7 +273,9 @@ static int start(struct cps_top *top, struct cps_err *err)
 	rc = cps_toplog_append(top->log, &c, false);
 	if (rc < 0)
 		return cps_err_sys(err, rc, "write to the log");
-	cps_files_sweep(&top->files, top->named_gen, is_kept, top);
+	rc = cps_top_tidy(top);
+	if (rc < 0)
+		return cps_err_sys(err, rc, "tidy the folder '%s'", DATA_NAME);
 	top->writable = true;
 	return 0;
 }
