@@ -80,7 +80,9 @@ static void resize(struct cps_top *top, struct cps_node *n, uint64_t size)
 	n->size = size;
 	if (size)
 		return;
-	/* It starts anew: small again, and in no file that a reader may still have. */
+	/* It starts anew: small again, and in no file that a reader may still have. An
+	 * empty file may own one too, with space set aside. */
+	cps_ranges_cut(&n->ranges, 0);
 	n->logged = 0;
 	n->gen = 0;
 	if (gen)
