@@ -81,12 +81,32 @@ static void touch_folder(struct cps_node *dir, const struct cps_change *c)
 
 /* ---- a new inode ---- */
 
+bool cps_change_type_ok(uint32_t mode)
+{
+	return S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode) || S_ISCHR(mode) ||
+	       S_ISBLK(mode) || S_ISFIFO(mode) || S_ISSOCK(mode);
+}
+
+int cps_change_target_check(const struct cps_bytes *target)
+{
+	if (target->len == 0)
+		return -ENOENT;
+	if (target->len >= PATH_MAX)
+		return -ENAMETOOLONG;
+	return memchr(target->data, 0, target->len) ? -EINVAL : 0;
+}
+
 static int check_make(struct cps_top *top, const struct cps_change *c)
 {
+	int rc;
+
 	if (c->ino < top->next_ino || c->ino == UINT64_MAX)
 		return -EBADMSG;
-	if (S_ISLNK(c->mode) && (c->name2.len == 0 || c->name2.len >= PATH_MAX))
-		return c->name2.len ? -ENAMETOOLONG : -ENOENT;
+	if (!cps_change_type_ok(c->mode) || (!c->dir && !S_ISREG(c->mode)))
+		return -EINVAL;
+	rc = S_ISLNK(c->mode) ? cps_change_target_check(&c->name2) : 0;
+	if (rc < 0)
+		return rc;
 	if (!cps_xset_valid(c->value.data, c->value.len))
 		return -ENOSPC;
 	return c->dir ? check_free(top, c->dir, &c->name) : 0;
@@ -368,27 +388,34 @@ static int apply_rename(struct cps_top *top, const struct cps_change *c)
 
 /* ---- what compaction wrote ---- */
 
+/* The nodes were before, so all is there; each name is said once. */
 static int check_dirent(struct cps_top *top, const struct cps_change *c)
 {
-	struct cps_brief brief;
-	int rc = cps_top_brief(top, c->dir, &brief);
+	const struct cps_node *dir = cps_node_find(top, c->dir), *n;
+	int rc = check_folder(top, c->dir);
 
-	if (rc == 0 && !S_ISDIR(brief.mode))
-		rc = -EBADMSG;
 	if (rc == 0)
 		rc = check_name(&c->name);
-	return rc == 0 && c->ino ? cps_top_brief(top, c->ino, &brief) : rc;
+	if (rc < 0)
+		return rc;
+	if (!dir || cps_dents_find(&dir->dents, c->name.data, c->name.len))
+		return -EBADMSG;
+	if (!c->ino)
+		return 0;
+	n = cps_node_find(top, c->ino);
+	if (!n || !n->nlink)
+		return -EBADMSG;
+	return S_ISDIR(n->mode) && (n->parent != c->dir || n->named) ? -EBADMSG : 0;
 }
 
 static int apply_dirent(struct cps_top *top, const struct cps_change *c)
 {
-	struct cps_brief brief = {0};
-	struct cps_node *dir;
-	int rc = cps_node_get(top, c->dir, &dir);
+	struct cps_node *dir = cps_node_find(top, c->dir);
+	struct cps_node *n = c->ino ? cps_node_find(top, c->ino) : NULL;
 
-	if (rc == 0 && c->ino)
-		rc = cps_top_brief(top, c->ino, &brief);
-	return rc < 0 ? rc : point(top, dir, &c->name, c->ino, brief.mode);
+	if (n)
+		n->named = S_ISDIR(n->mode);
+	return point(top, dir, &c->name, c->ino, n ? n->mode : 0);
 }
 
 /* ---- the log's own ---- */
@@ -396,6 +423,16 @@ static int apply_dirent(struct cps_top *top, const struct cps_change *c)
 static int check_nothing(struct cps_top *top, const struct cps_change *c)
 {
 	return 0;
+}
+
+static int check_start(struct cps_top *top, const struct cps_change *c)
+{
+	return c->ino == UINT64_MAX || c->gen == UINT32_MAX ? -EBADMSG : 0;
+}
+
+static int check_mark(struct cps_top *top, const struct cps_change *c)
+{
+	return c->gen > top->next_gen ? -EBADMSG : 0;
 }
 
 static int apply_start(struct cps_top *top, const struct cps_change *c)
@@ -427,7 +464,7 @@ static const struct kind {
 	int (*check)(struct cps_top *top, const struct cps_change *c);
 	int (*apply)(struct cps_top *top, const struct cps_change *c);
 } kinds[CPS_CHANGE_TYPES] = {
-	[CPS_CHANGE_START] = {check_nothing, apply_start},
+	[CPS_CHANGE_START] = {check_start, apply_start},
 	[CPS_CHANGE_WHO] = {check_nothing, apply_who},
 	[CPS_CHANGE_MAKE] = {check_make, apply_make},
 	[CPS_CHANGE_LINK] = {check_link, apply_link},
@@ -439,7 +476,7 @@ static const struct kind {
 	[CPS_CHANGE_OWN] = {cps_check_own, cps_apply_own},
 	[CPS_CHANGE_SPILL] = {cps_check_own, cps_apply_spill},
 	[CPS_CHANGE_ZERO] = {cps_check_regular, cps_apply_zero},
-	[CPS_CHANGE_MARK] = {check_nothing, apply_mark},
+	[CPS_CHANGE_MARK] = {check_mark, apply_mark},
 	[CPS_CHANGE_NODE] = {cps_check_node, cps_apply_node},
 	[CPS_CHANGE_DIRENT] = {check_dirent, apply_dirent},
 };

@@ -80,7 +80,9 @@ static void resize(struct cps_top *top, struct cps_node *n, uint64_t size)
 	n->size = size;
 	if (size)
 		return;
-	/* It starts anew: small again, and in no file that a reader may still have. */
+	/* It starts anew: small again, and in no file that a reader may still have. An
+	 * empty file may own one too, with space set aside. */
+	cps_ranges_cut(&n->ranges, 0);
 	n->logged = 0;
 	n->gen = 0;
 	if (gen)
@@ -224,7 +226,9 @@ int cps_apply_data(struct cps_top *top, const struct cps_change *c)
 
 int cps_check_own(struct cps_top *top, const struct cps_change *c)
 {
-	return c->gen < CPS_IN_FILES ? -EBADMSG : cps_check_regular(top, c);
+	if (c->gen < CPS_IN_FILES || c->gen == UINT32_MAX)
+		return -EBADMSG;
+	return cps_check_regular(top, c);
 }
 
 static void use_gen(struct cps_top *top, uint32_t gen)
@@ -277,16 +281,42 @@ int cps_apply_zero(struct cps_top *top, const struct cps_change *c)
 
 /* ---- what compaction wrote ---- */
 
-int cps_check_node(struct cps_top *top, const struct cps_change *c)
+/* A lower inode stays of its type, and shows no more content than it has. */
+static int check_node_lower(struct cps_top *top, const struct cps_change *c)
 {
 	struct cps_inode inode;
+	int rc = cps_tree_inode(top->root->tree, cps_lower_pos(c->ino), &inode);
+
+	if (rc < 0)
+		return rc;
+	if ((c->mode ^ inode.mode) & S_IFMT || c->name2.len)
+		return -EBADMSG;
+	return c->base_len > (S_ISREG(c->mode) ? inode.size : 0) ? -EBADMSG : 0;
+}
+
+static int check_node_fresh(struct cps_top *top, const struct cps_change *c)
+{
+	if (c->base_len || c->ino == UINT64_MAX || !cps_change_type_ok(c->mode))
+		return -EBADMSG;
+	if (!S_ISLNK(c->mode))
+		return c->name2.len ? -EBADMSG : 0;
+	return c->size == c->name2.len ? cps_change_target_check(&c->name2) : -EBADMSG;
+}
+
+/* It is said once, and again after its content. */
+int cps_check_node(struct cps_top *top, const struct cps_change *c)
+{
+	const struct cps_node *n = cps_node_find(top, c->ino);
 
 	if (!cps_xset_valid(c->value.data, c->value.len) || c->size > INT64_MAX ||
-	    c->base_len > c->size || c->ino == 0)
+	    c->base_len > c->size || c->ino == 0 || c->nlink == 0)
 		return -EBADMSG;
-	if (!cps_is_lower(c->ino))
-		return 0;
-	return cps_tree_inode(top->root->tree, cps_lower_pos(c->ino), &inode);
+	if (c->gen == CPS_IN_LOG || c->gen == UINT32_MAX)
+		return -EBADMSG;
+	if (n && (c->mode ^ n->mode) & S_IFMT)
+		return -EBADMSG;
+	return cps_is_lower(c->ino) ? check_node_lower(top, c)
+				    : check_node_fresh(top, c);
 }
 
 static void fill_node(struct cps_node *n, const struct cps_change *c)
@@ -317,6 +347,8 @@ int cps_apply_node(struct cps_top *top, const struct cps_change *c)
 	if (rc < 0)
 		return rc;
 	fill_node(n, c);
+	if (c->gen)
+		use_gen(top, c->gen);
 	if (!cps_is_lower(c->ino) && c->ino >= top->next_ino)
 		top->next_ino = c->ino + 1;
 	if (c->name2.len) {

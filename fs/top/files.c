@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/base/mem.h"
@@ -295,6 +296,25 @@ void cps_files_sync_end(struct cps_files *files, struct cps_files_sync *sync, in
 	memmove(files->doomed, files->doomed + sync->doomed,
 		rest * sizeof(*files->doomed));
 	files->doomed_count = rest;
+}
+
+int cps_files_trim(struct cps_files *files, uint32_t number, uint64_t size)
+{
+	char name[NAME_LEN];
+	struct stat st;
+	int fd, rc;
+
+	name_of(number, name);
+	if (fstatat(files->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if ((uint64_t)st.st_size <= size)
+		return 0;
+	fd = openat(files->dirfd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	rc = ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+	close(fd);
+	return rc;
 }
 
 int cps_files_sweep(struct cps_files *files, uint32_t from,

@@ -58,6 +58,8 @@ int cps_files_sync_begin(struct cps_files *files, const uint32_t *numbers, size_
 int cps_files_sync_do(struct cps_files_sync *sync, int log_fd);
 /** Under the lock again: remove what was doomed when it began, if it went well. */
 void cps_files_sync_end(struct cps_files *files, struct cps_files_sync *sync, int rc);
+/** Cut off what a file has beyond `size`. Nothing when it is not there. 0 or -errno. */
+int cps_files_trim(struct cps_files *files, uint32_t number, uint64_t size);
 /** Remove the files from number `from` on that `keep` does not want. For opening. */
 int cps_files_sweep(struct cps_files *files, uint32_t from,
 		    bool (*keep)(void *ctx, uint32_t number), void *ctx);

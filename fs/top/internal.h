@@ -37,6 +37,8 @@ struct cps_node {
 	uint32_t logged; /* bytes of content put in the log */
 	uint32_t gen;    /* of the data file that is written; 0: none */
 	uint64_t told;   /* st_blocks that the kernel was told last */
+	bool named;      /* a folder: compaction wrote its name */
+	bool placed;     /* a folder: verified to be below the root */
 	struct cps_xset xattrs;
 	struct cps_dents dents;   /* of a folder */
 	struct cps_ranges ranges; /* of a regular file */

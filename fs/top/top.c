@@ -10,6 +10,8 @@
 
 #include "fs/top/compact.h"
 #include "fs/top/internal.h"
+#include "fs/top/tidy.h"
+#include "fs/top/verify.h"
 #include "store/base/fd.h"
 #include "store/base/log.h"
 
@@ -133,14 +135,45 @@ static int find_mark(int dirfd, const struct cps_digest *id, const char *mark,
 	return *upto ? 0 : cps_err_set(err, -ENOENT, "no mark '%s'", mark);
 }
 
+/** What replay met so far. */
+struct course {
+	unsigned int starts;
+	bool state;   /* as compaction writes it */
+	bool changed; /* names, one by one */
+};
+
+static bool changes_names(uint16_t type)
+{
+	return type == CPS_CHANGE_MAKE || type == CPS_CHANGE_LINK ||
+	       type == CPS_CHANGE_UNLINK || type == CPS_CHANGE_RENAME;
+}
+
+/* Compaction writes a state, and only that; changes follow from the next START on. */
+static int check_course(struct cps_top *top, struct course *course, uint16_t type)
+{
+	if (type == CPS_CHANGE_START && ++course->starts == 2)
+		return course->state ? cps_top_verify(top) : 0;
+	if (type == CPS_CHANGE_NODE || type == CPS_CHANGE_DIRENT) {
+		course->state = true;
+		return course->starts == 1 && !course->changed ? 0 : -EBADMSG;
+	}
+	if (!changes_names(type))
+		return 0;
+	course->changed = true;
+	return course->state && course->starts < 2 ? -EBADMSG : 0;
+}
+
 static int replay(struct cps_top *top, struct cps_err *err)
 {
+	struct course course = {0};
 	struct cps_change c;
 	int rc;
 
 	top->replaying = true;
 	while ((rc = cps_toplog_next(top->log, &c)) == 1) {
-		rc = cps_change_check(top, &c);
+		rc = check_course(top, &course, c.type);
+		if (rc == 0)
+			rc = cps_change_check(top, &c);
 		if (rc == 0)
 			rc = cps_change_apply(top, &c);
 		if (rc == -ENOMEM)
@@ -154,6 +187,8 @@ static int replay(struct cps_top *top, struct cps_err *err)
 	top->replaying = false;
 	if (rc < 0)
 		return cps_err_sys(err, rc, "read the log");
+	if (course.state && course.starts < 2 && cps_top_verify(top) < 0)
+		return cps_err_set(err, -EBADMSG, "the log's first state is no tree");
 	cps_nodes_drop_dead(top);
 	return 0;
 }
@@ -173,22 +208,6 @@ static int mend(struct cps_top *top, struct cps_err *err)
 			"be read and are set aside in '%s'; everything before is there",
 			(unsigned long long)rest, DAMAGED_NAME);
 	return rc < 0 ? rc : 0;
-}
-
-static bool is_kept(void *ctx, uint32_t number)
-{
-	const struct cps_top *top = ctx;
-
-	for (size_t i = 0; i < top->nodes.slot_count; i++) {
-		const struct cps_node *n = top->nodes.slots[i];
-
-		if (n && n->gen == number)
-			return true;
-		for (size_t r = 0; n && r < n->ranges.count; r++)
-			if (n->ranges.items[r].in == number)
-				return true;
-	}
-	return false;
 }
 
 /* ---- opening ---- */
@@ -254,7 +273,9 @@ static int start(struct cps_top *top, struct cps_err *err)
 	rc = cps_toplog_append(top->log, &c, false);
 	if (rc < 0)
 		return cps_err_sys(err, rc, "write to the log");
-	cps_files_sweep(&top->files, top->named_gen, is_kept, top);
+	rc = cps_top_tidy(top);
+	if (rc < 0)
+		return cps_err_sys(err, rc, "tidy the folder '%s'", DATA_NAME);
 	top->writable = true;
 	return 0;
 }

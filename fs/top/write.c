@@ -69,7 +69,8 @@ static int spill(struct cps_top *top, const struct cps_top_who *who, struct cps_
 		.flags = may_own_whole(n) ? CPS_CHANGE_WHOLE : 0,
 	};
 	struct cps_file *file;
-	int rc = cps_files_get(&top->files, c.gen, true, &file);
+	int rc = c.gen == UINT32_MAX ? -ENOSPC
+				     : cps_files_get(&top->files, c.gen, true, &file);
 
 	if (rc < 0)
 		return rc;
@@ -157,7 +158,12 @@ static int write_file(struct cps_top *top, struct cps_node *n, const struct writ
 	if (rc == 0)
 		rc = cps_pwrite_full(cps_file_fd(file), w->data, w->len, w->off);
 	cps_files_put(&top->files, file);
-	return rc < 0 ? rc : cps_top_commit_change(top, w->who, &c);
+	if (rc == 0)
+		rc = cps_top_commit_change(top, w->who, &c);
+	/* What is beyond the end would show when the file grows. */
+	if (rc < 0 && w->off + w->len > n->size)
+		cps_files_trim(&top->files, n->gen, n->size);
+	return rc;
 }
 
 static int write_log(struct cps_top *top, struct cps_node *n, const struct write *w)

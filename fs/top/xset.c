@@ -17,11 +17,12 @@ void cps_xset_release(struct cps_xset *set)
 bool cps_xset_next(const struct cps_xset *set, uint32_t *pos, struct cps_bytes *name,
 		   struct cps_bytes *value)
 {
-	const uint8_t *p = set->data + *pos;
 	uint32_t left = set->len - *pos;
+	const uint8_t *p;
 
 	if (left < HEAD)
 		return false;
+	p = set->data + *pos;
 	*name = (struct cps_bytes){p + HEAD, cps_le16(p)};
 	*value = (struct cps_bytes){p + HEAD + name->len, cps_le32(p + 2)};
 	if (name->len > left - HEAD || value->len > left - HEAD - name->len)

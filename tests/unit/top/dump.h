@@ -16,7 +16,9 @@
 
 #define DUMP_DEPTH_MAX 24u
 #define DUMP_NAMES_MAX 20000u
+#ifndef DUMP_BYTES_MAX
 #define DUMP_BYTES_MAX (64u << 20) /* of one file; beyond only the size is said */
+#endif
 
 enum dump_flags {
 	DUMP_TIMES = 1,
@@ -46,12 +48,15 @@ static inline void dump_xattrs(struct dump *d, uint64_t ino)
 	for (const char *name = names; name < names + len; name += strlen(name) + 1) {
 		ssize_t n = cps_top_xattr_get(d->top, ino, name, value, sizeof(value));
 
+		/* Not the inode's own, and only listed where nothing is written. */
+		if (strcmp(name, CPS_VIEW_LAYER_XATTR) == 0)
+			continue;
 		if (n < 0)
 			cps_buf_printf(&d->text, "\n! get %s %zd", name, n);
 		sum += XXH3_64bits_withSeed(value, n < 0 ? 0 : (size_t)n,
 					    XXH3_64bits(name, strlen(name)));
 	}
-	if (len > 0)
+	if (sum)
 		cps_buf_printf(&d->text, " x=%" PRIx64, sum);
 }
 

@@ -673,6 +673,13 @@ static void space_is_set_aside(void **state)
 	assert_int_equal(fallocate_at(fx, big, 0, 0, LOWER_BIG_BYTES + 1000), 0);
 	assert_lower(fx, big, 0, LOWER_BIG_BYTES, LOWER_BIG_AT);
 	assert_zeros(fx, big, LOWER_BIG_BYTES, 1000);
+	/* An empty file that is emptied loses the space, and grows without it. */
+	f = fx_file(fx, "g");
+	assert_int_equal(fallocate_at(fx, f, FALLOC_FL_KEEP_SIZE, 0, 100000), 0);
+	assert_int_equal(fx_truncate(fx, f, 0), 0);
+	assert_int_equal(cps_top_sync(fx->top), 0);
+	assert_int_equal(fx_write(fx, f, "x", 1, 1000), 0);
+	assert_zeros(fx, f, 0, 1000);
 }
 
 /* About as many as there is data: never more than the size and a bit. */
