@@ -77,7 +77,7 @@ json find --json hola:1 || fail find
 is length "$(wc -l <"$TMP/text")"
 
 json df --json || fail df
-is 'map(.Type) | join(" ")' 'Images Garbage Derived'
+is 'map(.Type) | join(" ")' 'Images Garbage Derived Containers'
 is '.[0].TotalCount' 2
 json version --json || fail version
 is .Client.Version "$("$CAPAS" version | cut -d' ' -f2)"
