@@ -383,7 +383,6 @@ static struct json_t *inspect(const struct cps_image *image,
 	return doc;
 }
 
-/* What top.json says. */
 static struct json_t *inspect_top(const struct cps_top_info *info)
 {
 	struct json_t *doc = cps_doc_new_object();
@@ -395,9 +394,10 @@ static struct json_t *inspect_top(const struct cps_top_info *info)
 	cps_doc_put_text(doc, "Image", info->image);
 	cps_doc_put_text(doc, "ImageID", cps_id_text(&info->image_id, true, text));
 	cps_doc_put_text(doc, "Manifest", cps_id_text(&info->manifest, true, text));
-	if (!cps_digest_is_zero(&info->chain_id))
-		cps_doc_put_text(doc, "ChainID",
-				 cps_id_text(&info->chain_id, true, text));
+	cps_doc_put_text(doc, "ChainID",
+			 cps_digest_is_zero(&info->chain_id)
+				 ? ""
+				 : cps_id_text(&info->chain_id, true, text));
 	return doc;
 }
 
@@ -414,7 +414,6 @@ int cmd_inspect(struct cps_app *app, const struct cps_command *cmd, int argc,
 	all = cps_doc_new_array();
 	for (int i = 0; i < args.count; i++) {
 		cps_auto(cps_image_free) struct cps_image *image = NULL;
-
 		cps_auto(cps_top_info) struct cps_top_info top = {0};
 
 		/* A container comes before an image of that name, as docker has it. */

@@ -51,8 +51,9 @@ static int check_free(struct cps_top *top, uint64_t dir, const struct cps_bytes 
 
 	if (rc == 0)
 		rc = check_name(name);
-	if (rc == 0)
-		rc = cps_top_child(top, dir, name->data, name->len, &ino, &covers);
+	if (rc < 0)
+		return rc;
+	rc = cps_top_child(top, dir, name->data, name->len, &ino, &covers);
 	return rc == 0 ? -EEXIST : rc == -ENOENT ? 0 : rc;
 }
 

@@ -124,13 +124,39 @@ int cps_apply_attr(struct cps_top *top, const struct cps_change *c)
 	return rc;
 }
 
+/* Is there room for it? What is on record must be possible. */
+static int check_xattr_room(struct cps_top *top, const struct cps_change *c)
+{
+	const size_t added = CPS_XSET_HEAD + c->name.len + c->value.len;
+	char name[CPS_NAME_MAX + 1] = "";
+	struct cps_bytes old;
+	uint64_t bytes;
+	int rc = cps_top_xattr_bytes(top, c->ino, &bytes);
+
+	if (rc < 0)
+		return rc;
+	memcpy(name, c->name.data, c->name.len);
+	rc = cps_top_xattr_find(top, c->ino, name, &old);
+	if (rc < 0 && rc != -ENODATA)
+		return rc;
+	if (!(c->flags & CPS_CHANGE_REMOVE))
+		bytes += added;
+	if (rc == 0 && !(c->flags & CPS_CHANGE_REMOVE))
+		bytes -= CPS_XSET_HEAD + c->name.len + old.len;
+	return bytes > CPS_XSET_MAX ? -ENOSPC : 0;
+}
+
 int cps_check_xattr(struct cps_top *top, const struct cps_change *c)
 {
 	int rc = check_inode(top, c);
 
 	if (rc < 0)
 		return rc;
-	return c->name.len && c->name.len <= CPS_NAME_MAX ? 0 : -ERANGE;
+	if (!c->name.len || c->name.len > CPS_NAME_MAX)
+		return -ERANGE;
+	if (memchr(c->name.data, 0, c->name.len))
+		return -EINVAL;
+	return check_xattr_room(top, c);
 }
 
 int cps_apply_xattr(struct cps_top *top, const struct cps_change *c)

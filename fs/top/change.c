@@ -57,6 +57,9 @@ static int put_field(struct cps_buf *out, enum kind kind, const void *field, boo
 		cps_put_le64(raw, v64);
 		return (*put = v64 != 0) ? cps_buf_append(out, raw, 8) : 0;
 	case TIME:
+		/* Decoding refuses it, and with it all that comes after. */
+		if (t->tv_nsec < 0 || t->tv_nsec >= 1000000000)
+			return -EINVAL;
 		cps_put_le64(raw, (uint64_t)t->tv_sec);
 		cps_put_le32(raw + 8, (uint32_t)t->tv_nsec);
 		*put = t->tv_sec || t->tv_nsec;

@@ -66,7 +66,9 @@ struct cps_change {
 	uint64_t bulk_pos;
 };
 
-#define CPS_CHANGE_BYTES_MAX (1u << 17) /* of name, name2 and value each */
+/* Bytes of name, name2 and value each: a layer may give an inode CPS_TAR_META_MAX of
+ * xattrs, and a top adds to them. */
+#define CPS_CHANGE_BYTES_MAX (2u << 20)
 
 /** Append the fields to `out`; header and bulk are the log's business. 0; -ENOMEM;
  *  -EFBIG. */

@@ -54,12 +54,21 @@ static int put_whos(struct copy *to, const char *name, struct cps_err *err)
 	return rc;
 }
 
+/* A file's times may be further away than nanoseconds can tell. */
+static int64_t in_ns(const struct timespec *t)
+{
+	const int64_t most = INT64_MAX / 1000000000 - 1;
+	int64_t s = t->tv_sec > most ? most : t->tv_sec < -most ? -most : t->tv_sec;
+
+	return s * 1000000000 + t->tv_nsec;
+}
+
 static int put_node(struct copy *to, const struct cps_node *n)
 {
 	struct cps_change c = {
 		.type = CPS_CHANGE_NODE,
 		.who = n->who,
-		.time_ns = n->ctime.tv_sec * 1000000000 + n->ctime.tv_nsec,
+		.time_ns = in_ns(&n->ctime),
 		.ino = n->ino,
 		.dir = n->parent,
 		.mode = n->mode,

@@ -12,6 +12,14 @@
 
 /* ---- pieces ---- */
 
+static int get_file(struct cps_top *top, struct cps_piece *p)
+{
+	int rc = cps_files_get(&top->files, p->in, false, &p->file);
+
+	/* It is the content that is lost, not the file that was asked for. */
+	return rc == -ENOENT ? -EIO : rc;
+}
+
 int cps_piece_at(struct cps_top *top, const struct cps_node *n, uint64_t off,
 		 uint64_t end, struct cps_piece *out)
 {
@@ -23,9 +31,7 @@ int cps_piece_at(struct cps_top *top, const struct cps_node *n, uint64_t off,
 		out->len = cps_least(end, r->off + r->len) - off;
 		out->in = r->in;
 		out->pos = r->in == CPS_IN_LOG ? r->pos + (off - r->off) : off;
-		return out->in >= CPS_IN_FILES
-			       ? cps_files_get(&top->files, out->in, false, &out->file)
-			       : 0;
+		return out->in >= CPS_IN_FILES ? get_file(top, out) : 0;
 	}
 	if (r)
 		end = cps_least(end, r->off);
@@ -83,7 +89,7 @@ static int take_pieces(struct cps_top *top, const struct cps_node *n, uint64_t o
 	while (off < end && count < PIECES) {
 		rc = cps_piece_at(top, n, off, end, &pieces[count]);
 		if (rc < 0)
-			return count ? count : rc == -ENOENT ? -EIO : rc;
+			return count ? count : rc;
 		off += pieces[count++].len;
 	}
 	return count;
@@ -260,11 +266,12 @@ static uint64_t file_bytes(struct cps_top *top, uint32_t number)
 static uint64_t range_bytes(struct cps_top *top, const struct cps_node *n,
 			    const struct cps_range *r)
 {
-	if (r->in == CPS_IN_HOLE)
+	/* What is left of a whole file may end beyond any. */
+	if (r->in == CPS_IN_HOLE || r->off >= n->size)
 		return 0;
 	if (r->in >= CPS_IN_FILES && r->off == 0 && r->len >= n->size)
 		return file_bytes(top, r->in);
-	return r->len;
+	return cps_least(r->len, n->size - r->off);
 }
 
 uint64_t cps_node_bytes(struct cps_top *top, const struct cps_node *n)

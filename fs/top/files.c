@@ -287,9 +287,6 @@ void cps_files_sync_end(struct cps_files *files, struct cps_files_sync *sync, in
 	free(sync->fds);
 	if (sync->dirfd >= 0)
 		close(sync->dirfd);
-	/* Another sync may have been quicker. */
-	if (sync->doomed > files->doomed_count)
-		sync->doomed = files->doomed_count;
 	if (rc < 0 || sync->doomed == 0)
 		return;
 	for (size_t i = 0; i < sync->doomed; i++)

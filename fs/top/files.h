@@ -43,7 +43,7 @@ void cps_file_touch(struct cps_file *file, bool first);
 /** Not needed any more. 0 or -ENOMEM (it then stays until the top is opened again). */
 int cps_files_doom(struct cps_files *files, uint32_t number);
 
-/** What a sync has to do, taken under the lock and done without it. */
+/** What a sync has to do, taken under the lock and done without it. One at a time. */
 struct cps_files_sync {
 	int *fds; /* dups; they go before the log */
 	size_t count;

@@ -53,8 +53,9 @@ struct cps_top {
 	struct cps_toplog *log; /* NULL: bare */
 	bool fixed;             /* bare: nothing changes, no lock is needed */
 	bool writable;
-	int dirfd;            /* a dup; -1: bare */
-	pthread_mutex_t lock; /* over all that follows; never held over a sync */
+	int dirfd;                 /* a dup; -1: bare */
+	pthread_mutex_t sync_lock; /* one sync at a time; taken before `lock` */
+	pthread_mutex_t lock;      /* over all that follows; never held over a sync */
 	struct cps_nodes nodes;
 	uint32_t *lower_refs; /* look-ups by tree position; untouched pages are free */
 	uint64_t next_ino;
@@ -123,6 +124,8 @@ int cps_top_entries(struct cps_top *top, uint64_t dir, uint64_t *count);
 bool cps_top_is_ancestor(struct cps_top *top, uint64_t dir, uint64_t below);
 /** The node with all its xattrs in node->xattrs. */
 int cps_node_own_xattrs(struct cps_top *top, struct cps_node *node);
+/** Bytes that the xattrs of any inode take in a set. */
+int cps_top_xattr_bytes(struct cps_top *top, uint64_t ino, uint64_t *out);
 /** An xattr of any inode; *out is borrowed until the next change. -ENODATA. */
 int cps_top_xattr_find(struct cps_top *top, uint64_t ino, const char *name,
 		       struct cps_bytes *out);

@@ -274,8 +274,9 @@ static bool all_zero(const uint8_t *data, size_t len)
 	return len == 0 || (data[0] == 0 && memcmp(data, data + 1, len - 1) == 0);
 }
 
-/* Copy the tail to `fd`. 1 when it held anything but zeros; 0; -errno. */
-static int copy_rest(struct cps_toplog *log, int fd)
+/* Walk the tail, and copy it to `fd` unless that is -1. 1 when it holds anything but
+ * zeros; 0; -errno. */
+static int walk_rest(struct cps_toplog *log, int fd)
 {
 	uint8_t buf[65536];
 	bool zero = true;
@@ -287,7 +288,7 @@ static int copy_rest(struct cps_toplog *log, int fd)
 		if (n <= 0)
 			return n < 0 ? (int)n : -EIO;
 		zero = zero && all_zero(buf, (size_t)n);
-		rc = cps_write_full(fd, buf, (size_t)n);
+		rc = fd < 0 ? 0 : cps_write_full(fd, buf, (size_t)n);
 		if (rc < 0)
 			return rc;
 		off += (uint64_t)n;
@@ -295,21 +296,29 @@ static int copy_rest(struct cps_toplog *log, int fd)
 	return zero ? 0 : 1;
 }
 
+static int keep_rest(struct cps_toplog *log, int dirfd, const char *keep)
+{
+	const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
+	cps_auto(cps_fd) int fd = openat(dirfd, keep, flags, 0600);
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = walk_rest(log, fd);
+	return rc >= 0 && fsync(fd) < 0 ? -errno : rc;
+}
+
 int cps_toplog_cut(struct cps_toplog *log, int dirfd, const char *keep,
 		   struct cps_err *err)
 {
-	cps_auto(cps_fd) int fd = -1;
 	int rc;
 
 	if (!cps_toplog_rest(log))
 		return 0;
-	fd = openat(dirfd, keep, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-		    0600);
-	rc = fd < 0 ? -errno : copy_rest(log, fd);
-	if (rc == 0)
-		unlinkat(dirfd, keep, 0);
-	else if (rc == 1 && fsync(fd) < 0)
-		rc = -errno;
+	/* Zeros are what a power cut leaves: what was kept once is worth more. */
+	rc = walk_rest(log, -1);
+	if (rc == 1)
+		rc = keep_rest(log, dirfd, keep);
 	if (rc >= 0 && ftruncate(log->fd, (off_t)log->end) < 0)
 		rc = -errno;
 	if (rc < 0)
@@ -387,7 +396,7 @@ int cps_toplog_append(struct cps_toplog *log, struct cps_change *change, bool re
 	rc = cps_change_encode(change, &log->fields);
 	if (rc < 0)
 		return rc;
-	if (change->bulk.len > RECORD_MAX)
+	if (log->fields.len > RECORD_MAX || change->bulk.len > RECORD_MAX)
 		return -EFBIG;
 	fill_header(log, change, header);
 	l = layout_of(header);

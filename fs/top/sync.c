@@ -6,7 +6,7 @@
 #define DOOMED_MANY 1024u /* data files that wait for a sync to be removed */
 #define FILES_MOST  16u   /* of one inode, synced by name; else all are */
 
-static int sync_files(struct cps_top *top, const uint32_t *numbers, size_t count)
+static int sync_alone(struct cps_top *top, const uint32_t *numbers, size_t count)
 {
 	struct cps_files_sync sync = {.dirfd = -1};
 	int rc, fd;
@@ -25,6 +25,18 @@ static int sync_files(struct cps_top *top, const uint32_t *numbers, size_t count
 		top->sync_error = rc;
 	cps_files_sync_end(&top->files, &sync, rc);
 	cps_top_unlock(top);
+	return rc;
+}
+
+/* A second sync must not end before the first: what that one has taken on is clean for
+ * everybody else, but not on disk yet. */
+static int sync_files(struct cps_top *top, const uint32_t *numbers, size_t count)
+{
+	int rc;
+
+	pthread_mutex_lock(&top->sync_lock);
+	rc = sync_alone(top, numbers, count);
+	pthread_mutex_unlock(&top->sync_lock);
 	return rc;
 }
 

@@ -206,6 +206,7 @@ static int new_top(struct cps_root *root, struct cps_top **out, struct cps_err *
 	top->next_gen = CPS_IN_FILES;
 	top->whos.count = 1;
 	pthread_mutex_init(&top->lock, NULL);
+	pthread_mutex_init(&top->sync_lock, NULL);
 	*out = top;
 	return 0;
 }
@@ -312,6 +313,7 @@ int cps_top_close(struct cps_top *top, struct cps_err *err)
 	if (top->dirfd >= 0)
 		close(top->dirfd);
 	pthread_mutex_destroy(&top->lock);
+	pthread_mutex_destroy(&top->sync_lock);
 	free(top);
 	return rc;
 }

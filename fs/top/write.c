@@ -103,18 +103,20 @@ struct write {
 };
 
 /* A file in too many pieces takes the whole neighbourhood of a write over, so that the
- * pieces become fewer. The change then is of the chunks around it. */
+ * pieces become fewer. The change then is of the chunks around it. Between the end and
+ * a write beyond it the file may hold what was cut off: zeros go there. */
 static int take_chunks_over(struct cps_top *top, const struct cps_node *n, int fd,
 			    struct cps_change *c)
 {
 	uint64_t start = c->off & ~(uint64_t)(CPS_CHUNK - 1), end = c->off + c->len;
 	uint64_t wide = (end + CPS_CHUNK - 1) & ~(uint64_t)(CPS_CHUNK - 1);
+	uint64_t kept = n->size > c->off ? n->size : c->off;
 	int rc;
 
 	if (end < n->size)
 		end = cps_least(wide, n->size);
 	rc = start < n->size
-		     ? copy_content(top, n, start, cps_least(end, n->size) - start, fd)
+		     ? copy_content(top, n, start, cps_least(end, kept) - start, fd)
 		     : 0;
 	if (rc < 0 || start >= n->size)
 		return rc;
@@ -138,7 +140,8 @@ static int write_file(struct cps_top *top, struct cps_node *n, const struct writ
 
 	if (rc < 0)
 		return rc == -ENOENT ? -EIO : rc;
-	cps_file_touch(file, false);
+	/* Taking over is of bytes that may have been synced where they were. */
+	cps_file_touch(file, n->ranges.count > CPS_RANGES_MANY);
 	if (n->ranges.count > CPS_RANGES_MANY)
 		rc = take_chunks_over(top, n, cps_file_fd(file), &c);
 	if (rc == 0)

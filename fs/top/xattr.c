@@ -46,6 +46,23 @@ int cps_top_xattr_find(struct cps_top *top, uint64_t ino, const char *name,
 	return ino && cps_is_lower(ino) ? find_lower(top, ino, &wanted, out) : -ENOENT;
 }
 
+int cps_top_xattr_bytes(struct cps_top *top, uint64_t ino, uint64_t *out)
+{
+	const struct cps_node *n = cps_node_find(top, ino);
+	struct cps_tar_xattr xattr;
+	size_t len;
+	int rc;
+
+	*out = n ? n->xattrs.len : 0;
+	if ((n && n->flags & CPS_NODE_XATTRS) || ino == 0 || !cps_is_lower(ino))
+		return 0;
+	for (uint32_t i = 0; (rc = cps_tree_xattr(top->root->tree, cps_lower_pos(ino),
+						  i, &xattr, &len)) == 1;
+	     i++)
+		*out += CPS_XSET_HEAD + len + xattr.value_len;
+	return rc;
+}
+
 static bool is_ours(const char *name)
 {
 	return strcmp(name, CPS_VIEW_LAYER_XATTR) == 0;

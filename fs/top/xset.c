@@ -6,7 +6,7 @@
 
 #include "store/base/le.h"
 
-#define HEAD 6u /* bytes before a name */
+#define HEAD CPS_XSET_HEAD
 
 void cps_xset_release(struct cps_xset *set)
 {

@@ -13,7 +13,8 @@ struct cps_xset {
 	uint32_t len;  /* bytes */
 };
 
-#define CPS_XSET_MAX CPS_CHANGE_BYTES_MAX /* bytes of all of them */
+#define CPS_XSET_MAX  CPS_CHANGE_BYTES_MAX /* bytes of all of them */
+#define CPS_XSET_HEAD 6u                   /* bytes that each takes besides */
 
 void cps_xset_release(struct cps_xset *set);
 /** Is it well-formed, no longer than CPS_XSET_MAX? */
