@@ -18,6 +18,7 @@
 #include "fs/init_reply.h"
 #include "fs/ops.h"
 #include "fs/readahead.h"
+#include "fs/seeker.h"
 #include "store/base/fd.h"
 #include "store/base/log.h"
 
@@ -170,7 +171,7 @@ int cps_mount_open(struct cps_top *top, const struct cps_mount_opts *opts,
 	if (!mount)
 		return cps_err_nomem(err);
 	mount->ops.top = top;
-	mount->ops.writeback = opts->writeback;
+	mount->ops.writeback = opts->writeback && cps_top_writable(top);
 	mount->ops.default_permissions = opts->default_permissions;
 	rc = find_mountpoint(mount, opts->mountpoint, err);
 	if (rc == 0)
@@ -187,6 +188,11 @@ int cps_mount_open(struct cps_top *top, const struct cps_mount_opts *opts,
 	if (rc < 0)
 		return rc;
 	mount->ops.loop = mount->loop;
+	mount->ops.se = mount->se;
+	if (mount->ops.writeback)
+		rc = cps_seeker_start(top, mount->se, &mount->ops.seeker, err);
+	if (rc < 0)
+		return rc;
 	*out = CPS_TAKE(mount);
 	return 0;
 }
@@ -196,6 +202,7 @@ void cps_mount_close(struct cps_mount *mount)
 	if (!mount)
 		return;
 	cps_loop_free(mount->loop);
+	cps_seeker_stop(mount->ops.seeker);
 	if (mount->mounted)
 		fuse_session_unmount(mount->se); /* only if it is still there */
 	if (mount->se)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fs/mount.h"
+#include "fs/seeker.h"
 
 #define MAX_BACKGROUND 64u /* requests of read-ahead and writing back under way */
 
@@ -40,7 +41,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 		conn->want |= conn->capable & FUSE_CAP_POSIX_ACL;
 	if (cps_top_writable(ops->top))
 		conn->want |= conn->capable & FUSE_CAP_DONT_MASK;
-	if (cps_top_writable(ops->top) && ops->writeback)
+	if (ops->writeback)
 		conn->want |= conn->capable & FUSE_CAP_WRITEBACK_CACHE;
 	conn->max_write = CPS_IO_MAX;
 	conn->max_readahead = CPS_IO_MAX;
@@ -58,7 +59,7 @@ int cps_ops_entry(struct cps_top *top, uint64_t ino, struct fuse_entry_param *ou
 		.attr_timeout = CPS_FOREVER_S,
 		.entry_timeout = CPS_FOREVER_S,
 	};
-	rc = cps_top_stat(top, ino, &out->attr);
+	rc = cps_top_tell(top, ino, &out->attr);
 	if (rc == 0)
 		cps_top_ref(top, ino);
 	return rc;
@@ -106,7 +107,7 @@ static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_dat
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct stat st;
-	int rc = cps_top_stat(top_of(req), ino, &st);
+	int rc = cps_top_tell(top_of(req), ino, &st);
 
 	if (rc < 0)
 		fuse_reply_err(req, -rc);
@@ -284,13 +285,12 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
 		     struct fuse_file_info *fi)
 {
-	uint64_t at = 0;
-	int rc = cps_top_seek(top_of(req), ino, (uint64_t)off, whence, &at);
+	struct cps_ops *ops = cps_ops_of(req);
 
-	if (rc < 0)
-		fuse_reply_err(req, -rc);
+	if (ops->seeker)
+		cps_seeker_take(ops->seeker, req, ino, off, whence);
 	else
-		fuse_reply_lseek(req, (off_t)at);
+		cps_seek_reply(ops->top, req, ino, off, whence);
 }
 
 /* No create: the kernel then makes files with MKNOD, and needs no RELEASE for them. No

@@ -11,6 +11,8 @@
 struct cps_ops {
 	struct cps_top *top;   /* borrowed */
 	struct cps_loop *loop; /* borrowed; set before the first request */
+	struct cps_seeker *seeker; /* owned by the mount; NULL unless pages are held back */
+	struct fuse_session *se;   /* borrowed */
 	int fd;                /* borrowed; the device */
 	bool default_permissions;
 	bool writeback;        /* the kernel collects small writes */

@@ -142,7 +142,7 @@ void cps_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_se
 		clock_gettime(CLOCK_REALTIME, &attr->st_mtim);
 	rc = cps_top_setattr(top_of(req), &who, ino, mask, attr);
 	if (rc == 0)
-		rc = cps_top_stat(top_of(req), ino, &st);
+		rc = cps_top_tell(top_of(req), ino, &st);
 	if (rc < 0)
 		reply(req, rc);
 	else
@@ -158,21 +158,32 @@ void cps_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 
 /* ---- content ---- */
 
+/* A kernel that collects writes believes its own size and times, and never asks for
+ * st_blocks again. */
+static void tell_blocks(struct cps_ops *ops, fuse_ino_t ino)
+{
+	if (ops->writeback && cps_top_tell_again(ops->top, ino))
+		fuse_lowlevel_notify_inval_inode(ops->se, ino, -1, 0);
+}
+
 void cps_op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size,
 		  off_t off, struct fuse_file_info *fi)
 {
 	const struct fuse_write_in *in = body_of(req);
+	struct cps_ops *ops = cps_ops_of(req);
 	struct cps_top_who who = who_of(req);
 	unsigned int flags =
 		(in->write_flags & FUSE_WRITE_CACHE ? CPS_TOP_WRITE_CACHED : 0) |
 		(in->write_flags & FUSE_WRITE_KILL_SUIDGID ? CPS_TOP_WRITE_KILL_PRIV
 							   : 0);
-	int rc = cps_top_write(top_of(req), &who, ino, buf, size, (uint64_t)off, flags);
+	int rc = cps_top_write(ops->top, &who, ino, buf, size, (uint64_t)off, flags);
 
-	if (rc < 0)
+	if (rc < 0) {
 		reply(req, rc);
-	else
-		fuse_reply_write(req, size);
+		return;
+	}
+	fuse_reply_write(req, size);
+	tell_blocks(ops, ino);
 }
 
 void cps_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len,
@@ -201,7 +212,7 @@ void cps_op_copy_file_range(fuse_req_t req, fuse_ino_t from, off_t from_off,
 			  (uint64_t)from_off, 0);
 	if (n > 0)
 		rc = cps_top_write(ops->top, &who, to, buf, (size_t)n, (uint64_t)to_off,
-				   CPS_TOP_WRITE_KILL_PRIV);
+				   CPS_TOP_WRITE_ASK_PRIV);
 	if (n < 0 || rc < 0)
 		reply(req, n < 0 ? (int)n : rc);
 	else

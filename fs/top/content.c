@@ -274,7 +274,7 @@ static uint64_t range_bytes(struct cps_top *top, const struct cps_node *n,
 	return cps_least(r->len, n->size - r->off);
 }
 
-uint64_t cps_node_bytes(struct cps_top *top, const struct cps_node *n)
+uint64_t cps_node_blocks(struct cps_top *top, const struct cps_node *n)
 {
 	uint64_t covered = 0, bytes = 0, lower = n->base_len;
 	struct stat st;
@@ -288,5 +288,6 @@ uint64_t cps_node_bytes(struct cps_top *top, const struct cps_node *n)
 	}
 	if (lower && cps_view_stat(top->root, cps_lower_pos(n->ino), &st) == 0)
 		lower = cps_least(lower, (uint64_t)st.st_blocks * 512);
-	return bytes + (lower > covered ? lower - covered : 0);
+	bytes += lower > covered ? lower - covered : 0;
+	return bytes / 512 + (bytes % 512 != 0);
 }

@@ -36,6 +36,7 @@ struct cps_node {
 	uint32_t mode, uid, gid, nlink, flags, who;
 	uint32_t logged; /* bytes of content put in the log */
 	uint32_t gen;    /* of the data file that is written; 0: none */
+	uint64_t told;   /* st_blocks that the kernel was told last */
 	struct cps_xset xattrs;
 	struct cps_dents dents;   /* of a folder */
 	struct cps_ranges ranges; /* of a regular file */
@@ -129,8 +130,8 @@ int cps_top_xattr_bytes(struct cps_top *top, uint64_t ino, uint64_t *out);
 /** An xattr of any inode; *out is borrowed until the next change. -ENODATA. */
 int cps_top_xattr_find(struct cps_top *top, uint64_t ino, const char *name,
 		       struct cps_bytes *out);
-/** Bytes of storage that a regular file's content takes, about. */
-uint64_t cps_node_bytes(struct cps_top *top, const struct cps_node *node);
+/** st_blocks of a regular file: the storage that its content takes, about. */
+uint64_t cps_node_blocks(struct cps_top *top, const struct cps_node *node);
 
 /** Would the change make sense now? 0 or -errno. What replay meets is checked too. */
 int cps_change_check(struct cps_top *top, const struct cps_change *change);

@@ -30,7 +30,7 @@ static void fill_stat(struct cps_top *top, const struct cps_node *n, struct stat
 	if (S_ISDIR(n->mode))
 		out->st_size = CPS_VIEW_BLOCK;
 	if (S_ISREG(n->mode))
-		out->st_blocks = (blkcnt_t)((cps_node_bytes(top, n) + 511) / 512);
+		out->st_blocks = (blkcnt_t)cps_node_blocks(top, n);
 }
 
 int cps_top_stat(struct cps_top *top, uint64_t ino, struct stat *out)
@@ -47,6 +47,36 @@ int cps_top_stat(struct cps_top *top, uint64_t ino, struct stat *out)
 	return ino && cps_is_lower(ino)
 		       ? cps_view_stat(top->root, cps_lower_pos(ino), out)
 		       : -ENOENT;
+}
+
+int cps_top_tell(struct cps_top *top, uint64_t ino, struct stat *out)
+{
+	int rc = cps_top_stat(top, ino, out);
+	struct cps_node *n;
+
+	if (rc < 0 || !top->writable || !S_ISREG(out->st_mode))
+		return rc;
+	cps_top_lock(top);
+	n = cps_node_find(top, ino);
+	if (n)
+		n->told = (uint64_t)out->st_blocks;
+	cps_top_unlock(top);
+	return 0;
+}
+
+bool cps_top_tell_again(struct cps_top *top, uint64_t ino)
+{
+	struct cps_node *n;
+	bool again = false;
+
+	cps_top_lock(top);
+	n = cps_node_find(top, ino);
+	if (n && n->told != UINT64_MAX) {
+		again = n->told != cps_node_blocks(top, n);
+		n->told = again ? UINT64_MAX : n->told;
+	}
+	cps_top_unlock(top);
+	return again;
 }
 
 void cps_top_statfs(struct cps_top *top, struct statvfs *out)
@@ -78,8 +108,10 @@ static int look_up(struct cps_top *top, uint64_t dir, const char *name, uint64_t
 	int rc;
 
 	if (strcmp(name, ".") == 0) {
+		/* What a file handle means; it does not bring back the deleted. */
 		*ino = dir;
-		return cps_top_brief(top, dir, &brief);
+		rc = cps_top_brief(top, dir, &brief);
+		return rc == 0 && brief.nlink == 0 ? -ESTALE : rc;
 	}
 	if (strcmp(name, "..") == 0) {
 		rc = cps_top_brief(top, dir, &brief);

@@ -184,6 +184,8 @@ int cps_node_get(struct cps_top *top, uint64_t ino, struct cps_node **out)
 		rc = cps_node_add(top, ino, out);
 	if (rc == 0)
 		fill_from_lower(*out, &inode);
+	if (rc == 0 && S_ISREG(inode.mode))
+		(*out)->told = cps_node_blocks(top, *out);
 	return rc;
 }
 

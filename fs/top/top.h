@@ -55,6 +55,11 @@ struct cps_root *cps_top_root(const struct cps_top *top); /* borrowed */
 /** "." and ".." as in cps_view_lookup(). */
 int cps_top_lookup(struct cps_top *top, uint64_t dir, const char *name, uint64_t *ino);
 int cps_top_stat(struct cps_top *top, uint64_t ino, struct stat *out);
+/** cps_top_stat() for somebody who keeps the answer. */
+int cps_top_tell(struct cps_top *top, uint64_t ino, struct stat *out);
+/** After a write: has st_blocks become another than was told? Then it says so once,
+ *  until it is told again. */
+bool cps_top_tell_again(struct cps_top *top, uint64_t ino);
 void cps_top_statfs(struct cps_top *top, struct statvfs *out);
 
 struct cps_top_entry {
@@ -144,6 +149,7 @@ int cps_top_xattr_remove(struct cps_top *top, const struct cps_top_who *who,
 enum cps_top_write_flags {
 	CPS_TOP_WRITE_KILL_PRIV = 1, /* the writer may not keep setuid */
 	CPS_TOP_WRITE_CACHED = 2,    /* pages written back: times are the kernel's */
+	CPS_TOP_WRITE_ASK_PRIV = 4,  /* whether it may has to be found out */
 };
 
 /** All of it, or -ENOSPC, -EIO, -EFBIG; then what was there may be partly overwritten,

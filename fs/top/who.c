@@ -1,7 +1,9 @@
 #include "fs/top/who.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -67,4 +69,25 @@ void cps_whos_add(struct cps_whos *whos, pid_t pid, int64_t now_ns,
 		.checked_ns = now_ns,
 		.name_hash = hash_of(text),
 	};
+}
+
+bool cps_who_keeps_setuid(pid_t pid)
+{
+	static const char field[] = "\nCapEff:";
+	char path[32], status[4096];
+	const char *at;
+	ssize_t n = -1;
+	int fd;
+
+	if (pid <= 0)
+		return false; /* not of our processes */
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, status, sizeof(status) - 1);
+		close(fd);
+	}
+	status[n > 0 ? n : 0] = '\0';
+	at = strstr(status, field);
+	return at && strtoull(at + sizeof(field) - 1, NULL, 16) >> CAP_FSETID & 1;
 }

@@ -1,14 +1,15 @@
 #ifndef CPS_TOP_WHO_H
 #define CPS_TOP_WHO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "fs/top/change.h"
 
-/* Which process a change is of. The log holds a table of processes; a record names its
- * entry. Entry 0 is "unknown". */
+/* Which process a change is of, and what it may. The log holds a table of processes; a
+ * record names its entry. Entry 0 is "unknown". */
 
 #define CPS_WHO_TEXT_MAX 255u /* bytes of comm and exe each */
 #define CPS_WHO_RECENT   64u
@@ -35,5 +36,8 @@ uint32_t cps_whos_find(struct cps_whos *whos, pid_t pid, int64_t now_ns,
 /** It is entry whos->count, which grows by one. */
 void cps_whos_add(struct cps_whos *whos, pid_t pid, int64_t now_ns,
 		  const struct cps_who_text *text);
+/** May the process write a setuid file without that bit going (CAP_FSETID)? For
+ * requests of which the kernel does not say it. */
+bool cps_who_keeps_setuid(pid_t pid);
 
 #endif

@@ -93,6 +93,16 @@ static bool has_own_file(const struct cps_top *top, const struct cps_node *n)
 
 /* ---- writing ---- */
 
+/* fallocate(2) and copy_file_range(2) leave it to us to clear setuid, and do not say
+ * whether the caller may keep it. */
+static unsigned int ask_kill_priv(const struct cps_top_who *who,
+				  const struct cps_node *n)
+{
+	return n->mode & (S_ISUID | S_ISGID) && !cps_who_keeps_setuid(who->pid)
+		       ? CPS_CHANGE_KILL_PRIV
+		       : 0;
+}
+
 /** What was asked for. */
 struct write {
 	const struct cps_top_who *who;
@@ -210,6 +220,8 @@ int cps_top_write(struct cps_top *top, const struct cps_top_who *who, uint64_t i
 		return -EFBIG;
 	cps_top_lock(top);
 	rc = get_regular(top, ino, &n);
+	if (rc == 0 && flags & CPS_TOP_WRITE_ASK_PRIV)
+		w.flags |= ask_kill_priv(who, n);
 	if (rc == 0)
 		rc = write_node(top, n, &w);
 	cps_top_unlock(top);
@@ -245,7 +257,7 @@ static int make_hole(struct cps_top *top, const struct cps_top_who *who,
 		.ino = n->ino,
 		.off = off,
 		.len = len,
-		.flags = CPS_CHANGE_KILL_PRIV,
+		.flags = ask_kill_priv(who, n),
 	};
 
 	if (!(mode & FALLOC_FL_KEEP_SIZE))
@@ -264,14 +276,14 @@ static int extend(struct cps_top *top, const struct cps_top_who *who,
 		.type = CPS_CHANGE_ATTR,
 		.ino = n->ino,
 		.mask = CPS_TOP_SIZE,
-		.size = n->size > off + len ? n->size : off + len,
-		.flags = CPS_CHANGE_KILL_PRIV,
+		.size = n->size,
+		.flags = ask_kill_priv(who, n),
 	};
 	int rc = allocate(top, who, n, off, len);
 
-	if (rc < 0 || mode & FALLOC_FL_KEEP_SIZE)
-		return rc;
-	return cps_top_commit_change(top, who, &c);
+	if (!(mode & FALLOC_FL_KEEP_SIZE) && n->size < off + len)
+		c.size = off + len;
+	return rc < 0 ? rc : cps_top_commit_change(top, who, &c);
 }
 
 int cps_top_fallocate(struct cps_top *top, const struct cps_top_who *who, uint64_t ino,

@@ -63,6 +63,25 @@ int cps_top_xattr_bytes(struct cps_top *top, uint64_t ino, uint64_t *out)
 	return rc;
 }
 
+static bool is_acl(const char *name)
+{
+	return strcmp(name, CPS_ACL_ACCESS) == 0 || strcmp(name, CPS_ACL_DEFAULT) == 0;
+}
+
+/* As other file systems have it: a name is of one of the kernel's classes, or none. */
+static int check_class(const char *name)
+{
+	static const char *const classes[] = {"user.", "trusted.", "security."};
+
+	for (size_t i = 0; i < CPS_ARRAY_LEN(classes); i++) {
+		size_t len = strlen(classes[i]);
+
+		if (strncmp(name, classes[i], len) == 0)
+			return name[len] ? 0 : -EINVAL;
+	}
+	return is_acl(name) ? 0 : -EOPNOTSUPP;
+}
+
 static bool is_ours(const char *name)
 {
 	return strcmp(name, CPS_VIEW_LAYER_XATTR) == 0;
@@ -82,6 +101,9 @@ ssize_t cps_top_xattr_get(struct cps_top *top, uint64_t ino, const char *name,
 	if (rc == 0)
 		rc = give(&value, buf, size);
 	cps_top_unlock(top);
+	/* Below there may be any name; what is not there has to be of a class. */
+	if (rc == -ENODATA && check_class(name) < 0)
+		rc = check_class(name);
 	return rc;
 }
 
@@ -193,10 +215,10 @@ int cps_top_xattr_set(struct cps_top *top, const struct cps_top_who *who, uint64
 		.name = {name, strlen(name)},
 		.value = {value, len},
 	};
-	int rc;
+	int rc = check_class(name);
 
-	if (is_ours(name))
-		return -EPERM;
+	if (rc < 0 || is_ours(name))
+		return rc < 0 ? rc : -EPERM;
 	if (len > CPS_TAR_XATTR_MAX)
 		return -E2BIG;
 	cps_top_lock(top);
@@ -219,14 +241,16 @@ int cps_top_xattr_remove(struct cps_top *top, const struct cps_top_who *who,
 		.flags = CPS_CHANGE_REMOVE,
 	};
 	struct cps_bytes old;
-	int rc;
+	int rc = check_class(name);
 
-	if (is_ours(name))
-		return -EPERM;
+	if (rc < 0 || is_ours(name))
+		return rc < 0 ? rc : -EPERM;
 	cps_top_lock(top);
 	rc = cps_top_xattr_find(top, ino, name, &old);
 	if (rc == 0)
 		rc = cps_top_commit_change(top, who, &c);
+	else if (rc == -ENODATA && is_acl(name))
+		rc = 0; /* as elsewhere: it has none then */
 	cps_top_unlock(top);
 	return rc;
 }

@@ -1,0 +1,259 @@
+#!/bin/bash
+# What a writable mount has acknowledged stays: over kill -9 of the driver, power cuts, a
+# full disk, errors of the disk, and up to the damage in a damaged log.
+# SEED=n reproduces the load, not the moments; PARTS="kill power ..." runs some of it.
+set -eu
+# In a mount namespace of its own: nobody else's copy keeps the disks busy.
+[ -n "${OWN_MOUNTS-}" ] || [ "$(id -u)" != 0 ] || OWN_MOUNTS=1 exec unshare -m --propagation slave bash "$0"
+. "${SRC:?}/tests/system/lib.sh" || exit 1
+. "${SRC:?}/tests/system/lib-top.sh" || exit 1
+need_fuse
+need python3 strace
+SEED=${SEED:-$RANDOM}
+echo "SEED=$SEED"
+acked=$TOOLS/acked
+LOADS="0 1 2"
+MANY=1000000
+
+for i in $LOADS; do
+	mkdir -p "${TMP:?}/lower/w$i"
+	"$acked" prepare "${TMP:?}/lower/w$i" || fail "prepare"
+done
+mkdir -p "${TMP:?}/lower/still" && echo untouched >"${TMP:?}/lower/still/file"
+layer_tar "${TMP:?}/lower" "${TMP:?}/lower.tar"
+import() { "$CAPAS" import "${TMP:?}/lower.tar" acked >/dev/null || fail "import"; }
+
+driver=
+# serve TOP [WRAPPER...]: mount in the foreground of a child, so that it has a number
+serve() {
+	local top=$1
+	shift
+	"$@" "$CAPAS" mount -f --rw --top "$top" acked "$MNT" 2>"${TMP:?}/driver.err" &
+	driver=$!
+	for _ in $(seq 100); do
+		mountpoint -q "$MNT" && return
+		kill -0 "$driver" 2>/dev/null || break
+		sleep 0.05
+	done
+	fail "no mount: $(cat "${TMP:?}/driver.err")"
+}
+end_driver() {
+	wait "$driver" 2>/dev/null || :
+	driver=
+}
+kill_driver() {
+	kill -9 "$driver"
+	end_driver
+	umount -l "$MNT" || fail "umount -l"
+}
+start_loads() { # MODE
+	local i
+	pids=
+	for i in $LOADS; do
+		"$acked" "$1" "$MNT/w$i" "${TMP:?}/$2.$i" $((SEED + i)) $MANY 2>/dev/null &
+		pids="$pids $!"
+	done
+}
+end_loads() {
+	local pid
+	for pid in $pids; do wait "$pid" || :; done
+}
+check_loads() { # PREFIX
+	local i
+	for i in $LOADS; do
+		"$acked" check "$MNT/w$i" "${TMP:?}/$1.$i" $((SEED + i)) || fail "$2: SEED=$SEED"
+	done
+	[ "$(cat "$MNT/still/file")" = untouched ] || fail "$2: a file that nobody wrote"
+}
+some_time() { sleep "0.$((RANDOM % 8 + 2))"; }
+steps_of() { cat "${TMP:?}/$1".* | wc -c; }
+
+part_kill() {
+	echo "- kill -9 of the driver"
+	export CAPAS_ROOT=${TMP:?}/store
+	import
+	for round in 1 2 3 4 5 6; do
+		serve killed
+		start_loads load killed
+		some_time
+		kill_driver
+		end_loads
+		mount_top killed acked
+		check_loads killed "killed, round $round"
+		umount_top
+	done
+	[ "$(steps_of killed)" -gt 500 ] || fail "the loads did next to nothing"
+}
+
+part_power() {
+	echo "- the power goes"
+	small_disk disk 1G
+	export CAPAS_ROOT=${TMP:?}/disk/store
+	import
+	for round in 1 2 3 4 5; do
+		serve power
+		start_loads durable power
+		some_time
+		"$TOOLS/powercut" "${TMP:?}/disk"
+		sleep 0.1
+		kill_driver
+		end_loads
+		umount "${TMP:?}/disk" || fail "umount of the disk"
+		mount -o loop "${TMP:?}/disks/disk" "${TMP:?}/disk" || fail "mount of the disk"
+		mount_top power acked
+		check_loads power "power cut, round $round"
+		umount_top
+	done
+	[ "$(steps_of power)" -gt 100 ] || fail "the loads did next to nothing"
+}
+
+part_full() {
+	echo "- the disk is full"
+	small_disk full 100M
+	export CAPAS_ROOT=${TMP:?}/full/store
+	import
+	mount_top full acked
+	load_full() { # STEPS [refusals]
+		local i
+		for i in $LOADS; do
+			"$acked" load "$MNT/w$i" "${TMP:?}/full.out.$i" $((SEED + i)) "$@" || fail "full: load $*"
+		done
+	}
+	load_full 100
+	# From inside: the writer is told; the mount lives; deleting works and helps.
+	if dd if=/dev/zero of="$MNT/filler" bs=1M count=200 conv=fsync 2>"${TMP:?}/dd"; then
+		fail "200 MB on a disk of 100 MB"
+	fi
+	grep -q 'No space left' "${TMP:?}/dd" || fail "dd says: $(cat "${TMP:?}/dd")"
+	load_full 600 refusals >"${TMP:?}/refusals"
+	cat "${TMP:?}/refusals"
+	grep -qv ' 0 refused' "${TMP:?}/refusals" || fail "nothing was refused on a full disk"
+	check_loads full.out "full"
+	rm "$MNT/filler" || fail "rm on a full disk"
+	load_full 900
+	check_loads full.out "after rm"
+	# From outside.
+	dd if=/dev/zero of="${TMP:?}/full/filler" bs=64k 2>/dev/null || :
+	load_full 1400 refusals
+	check_loads full.out "full from outside"
+	"$CAPAS" umount "$MNT" || fail "umount on a full disk"
+	"$CAPAS" mount --rw --top full acked "$MNT" || fail "mount on a full disk"
+	check_loads full.out "mounted again on a full disk"
+	rm "${TMP:?}/full/filler"
+	load_full 1700
+	check_loads full.out "after the filler is gone"
+	umount_top
+	mount_top full acked
+	check_loads full.out "mounted again"
+	umount_top
+}
+
+part_errors() {
+	echo "- the disk has errors"
+	export CAPAS_ROOT=${TMP:?}/store
+	import
+	mount_top errors acked
+	load_errors() { # STEPS [refusals]
+		"$acked" load "$MNT/w0" "${TMP:?}/errors" "$SEED" "$@"
+	}
+	load_errors 300 || fail "load"
+	umount_top
+	top_dir() { # TOP: the folder that holds its log
+		local log
+		for log in "$CAPAS_ROOT"/tops/*/log; do
+			grep -qs "\"$1\"" "${log%/log}"/*.json && echo "${log%/log}" && return
+		done
+		fail "where is the top $1?"
+	}
+	dir=$(top_dir errors)
+	# broken WHAT PATH...: every seventh write (or sync) of these files fails
+	broken() {
+		local calls=$1 paths=() path
+		shift
+		for path; do paths+=(-P "$path"); done
+		serve errors strace -f -qq -o /dev/null "${paths[@]}" -e "trace=$calls" \
+			-e "inject=$calls:error=EIO:when=10+7"
+		load_errors $((steps += 300)) refusals | tee "${TMP:?}/refusals" || fail "load with $calls failing"
+		grep -qv ' 0 refused' "${TMP:?}/refusals" || fail "no $calls ever failed"
+		"$acked" check "$MNT/w0" "${TMP:?}/errors" "$SEED" || fail "$calls failing: SEED=$SEED"
+		"$CAPAS" umount "$MNT" || umount -l "$MNT"
+		end_driver
+		mount_top errors acked
+		"$acked" check "$MNT/w0" "${TMP:?}/errors" "$SEED" || fail "after $calls failed: SEED=$SEED"
+		load_errors $((steps += 50)) || fail "the mount after errors"
+		umount_top
+	}
+	steps=300
+	broken write,pwrite64,writev,pwritev,pwritev2 "$dir/log"
+	mapfile -t data < <(find "$dir/data" -type f | head -50)
+	[ ${#data[@]} -gt 0 ] || fail "no content lies beside the log"
+	broken write,pwrite64,writev,pwritev,pwritev2,copy_file_range,fallocate "${data[@]}"
+}
+
+part_damage() {
+	echo "- the log is damaged"
+	export CAPAS_ROOT=${TMP:?}/store
+	import
+	# damage TOP HOW: 200 steps, an unmount, 200 more; damage among the latter
+	damage() {
+		local top=$1 how=$2 out=${TMP:?}/$1.out dir found
+		mount_top "$top" acked
+		"$acked" load "$MNT/w0" "$out" "$SEED" 200 >/dev/null || fail "load"
+		umount_top
+		dir=$(top_dir "$top")
+		cp "$dir/log" "${TMP:?}/before"
+		serve "$top"
+		"$acked" load "$MNT/w0" "$out" "$SEED" 400 >/dev/null || fail "load"
+		kill_driver
+		python3 - "$dir/log" "${TMP:?}/before" "$how" <<'P' || fail "damaging"
+import os, sys
+path, before, how = sys.argv[1:]
+size = os.path.getsize(before)
+with open(path, "r+b") as f:
+    data = f.read()
+    end = len(data.rstrip(b"\0"))
+    at = size + (end - size) // 2
+    assert end > size + 1000, (end, size)
+    f.seek(at)
+    if how == "flip":
+        f.write(bytes([data[at] ^ 0x40]))
+    elif how == "cut":
+        f.truncate(at)
+    elif how == "zeros":
+        f.write(bytes(4096))
+    elif how == "garbage":
+        f.seek(end)
+        f.write(os.urandom(5000))
+P
+		"$CAPAS" mount --rw --top "$top" acked "$MNT" 2>"${TMP:?}/said" || fail "$how: mount: $(cat "${TMP:?}/said")"
+		found=$("$acked" prefix "$MNT/w0" "$out" "$SEED") || fail "$how: what is there never was"
+		echo "$how: $found of 400 steps; $(cat "${TMP:?}/said")"
+		[ -s "${TMP:?}/said" ] || fail "$how: the user is not told"
+		if [ "$how" = garbage ]; then
+			[ "$found" = 400 ] || fail "$how: $found steps"
+		else
+			[ "$found" -ge 200 ] && [ "$found" -lt 400 ] || fail "$how: $found steps"
+		fi
+		# It goes on from there.
+		echo on >"$MNT/on" || fail "$how: writing"
+		umount_top
+		mount_top "$top" acked
+		[ "$(cat "$MNT/on")" = on ] || fail "$how: a write after the damage"
+		umount_top
+	}
+	damage flipped flip
+	damage cut cut
+	damage zeroed zeros
+	damage garbage garbage
+	# A header that is none is refused, and nothing is written.
+	dir=$(top_dir garbage)
+	printf 'X' | dd of="$dir/log" bs=1 seek=2 conv=notrunc 2>/dev/null
+	sum=$(sha256sum <"$dir/log")
+	refuses 1 "garbage" "$CAPAS" mount --rw --top garbage acked "$MNT"
+	[ "$sum" = "$(sha256sum <"$dir/log")" ] || fail "a log that is none was written"
+}
+
+for part in ${PARTS:-kill power full errors damage}; do
+	"part_$part"
+done
+echo ok
