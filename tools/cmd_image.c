@@ -383,6 +383,7 @@ static struct json_t *inspect(const struct cps_image *image,
 	return doc;
 }
 
+/* What top.json says. */
 static struct json_t *inspect_top(const struct cps_top_info *info)
 {
 	struct json_t *doc = cps_doc_new_object();

@@ -11,6 +11,7 @@
 #include "store/upper.h"
 #include "tools/command.h"
 #include "tools/container.h"
+#include "tools/document.h"
 
 #define WRITE_BYTES (256u << 10)
 
@@ -37,18 +38,6 @@ static int source_date(int64_t *out, struct cps_err *err)
 				     "SOURCE_DATE_EPOCH='%s' is no number of seconds",
 				     text)
 		       : 0;
-}
-
-static size_t changes_of(const struct cps_command *cmd, const struct cps_args *args,
-			 const char **out)
-{
-	const char *change;
-	size_t count = 0;
-	int pos = 0;
-
-	while ((change = cps_args_each(cmd, args, "change", &pos)))
-		out[count++] = change;
-	return count;
 }
 
 static int codec_of(const char *text, enum cps_codec *out)
@@ -112,19 +101,19 @@ static int commit_upper(struct cps_app *app, const char *dir, const char *image_
 int cmd_commit(struct cps_app *app, const struct cps_command *cmd, int argc,
 	       char **argv)
 {
-	const char *changes[64], *upper;
+	const char *changes[CPS_VALUES_MAX], *change, *upper;
 	char text[CPS_DIGEST_TEXT_LEN];
 	struct cps_commit_opts opts = {.changes = changes};
 	struct cps_digest id;
 	int64_t mtime_max_s;
+	int pos = 0;
 
 	CPS_BEGIN(args);
-	if (codec_of(cps_args_get(cmd, &args, "compress"), &opts.codec) < 0) {
-		cps_complain("commit: --compress is gzip, zstd or none");
-		return CPS_EXIT_USAGE;
-	}
+	if (codec_of(cps_args_get(cmd, &args, "compress"), &opts.codec) < 0)
+		return cps_usage(cmd, "--compress is gzip, zstd or none");
 	upper = cps_args_get(cmd, &args, "upperdir");
-	opts.change_count = changes_of(cmd, &args, changes);
+	while ((change = cps_args_each(cmd, &args, "change", &pos)))
+		changes[opts.change_count++] = change;
 	opts.author = cps_args_get(cmd, &args, "author");
 	opts.message = cps_args_get(cmd, &args, "message");
 	opts.name = args.count > 1 ? args.args[1] : NULL;
@@ -141,10 +130,32 @@ int cmd_commit(struct cps_app *app, const struct cps_command *cmd, int argc,
 
 /* ---- diff ---- */
 
-static int print_change(void *ctx, char kind, const char *path)
+/** Where the lines go. */
+struct changes {
+	struct cps_doc_list json;
+	bool as_json;
+};
+
+static void put_json(struct changes *c, char kind, const char *path)
+{
+	struct json_t *doc = cps_doc_new_object();
+	/* Docker's numbers in its API. */
+	static const char kinds[] = "CAD";
+
+	cps_doc_put_bytes(doc, "Path", path, strlen(path));
+	cps_doc_put_number(doc, "Kind", (uint64_t)(strchr(kinds, kind) - kinds));
+	cps_doc_list_add(&c->json, doc);
+}
+
+static int put_change(void *ctx, char kind, const char *path)
 {
 	cps_auto(cps_buf) struct cps_buf text = CPS_BUF_INIT(0);
+	struct changes *c = ctx;
 
+	if (c->as_json) {
+		put_json(c, kind, path);
+		return 0;
+	}
 	/* A pipe wants the bytes; a terminal must not be steered by them. */
 	if (isatty(STDOUT_FILENO) && cps_escape(&text, path, strlen(path)) == 0)
 		path = cps_buf_cstr(&text);
@@ -157,8 +168,10 @@ int cmd_diff(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 	cps_auto(cps_top_info) struct cps_top_info info = {0};
 	cps_auto(cps_opened) struct cps_opened opened = CPS_OPENED_INIT;
 	cps_auto(cps_seal_free) struct cps_seal *seal = NULL;
+	struct changes c = {.json = {.out = stdout}};
 
 	CPS_BEGIN(args);
+	c.as_json = CPS_HAS("json");
 	rc = cps_tops_find(app->store, args.args[0], &info, &app->err);
 	if (rc == 0)
 		rc = cps_container_look(app->store, &info, &opened, &app->err);
@@ -166,7 +179,9 @@ int cmd_diff(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 		rc = cps_seal_plan(opened.top, CPS_SEAL_CHANGES, INT64_MAX, &seal,
 				   &app->err);
 	if (rc == 0)
-		rc = cps_seal_diff(seal, print_change, NULL, &app->err);
+		rc = cps_seal_diff(seal, put_change, &c, &app->err);
+	if (rc == 0 && c.as_json && cps_doc_list_end(&c.json) < 0)
+		rc = cps_err_sys(&app->err, c.json.failed, "the list");
 	return status_of(rc);
 }
 
@@ -252,16 +267,17 @@ int cmd_export(struct cps_app *app, const struct cps_command *cmd, int argc,
 /* ---- rm ---- */
 
 /* With `force` one that is not there is fine, and one that cannot be read goes too. */
-static int remove_one(struct cps_app *app, const char *text, bool force,
-		      struct cps_err *err)
+static int remove_one(struct cps_app *app, const char *text, bool force)
 {
 	cps_auto(cps_top_info) struct cps_top_info info = {0};
-	int rc = cps_tops_find(app->store, text, &info, err);
+	int rc = cps_tops_find(app->store, text, &info, &app->err);
 
-	if (force && rc == -ENOENT)
+	if (force && rc == -ENOENT) {
+		app->err.msg[0] = '\0';
 		return 0;
+	}
 	if (rc == 0 || (force && rc == -EBADMSG && info.id[0]))
-		rc = cps_tops_remove(app->store, &info, err);
+		rc = cps_tops_remove(app->store, &info, &app->err);
 	if (rc == 0)
 		puts(text);
 	return rc;
@@ -270,19 +286,11 @@ static int remove_one(struct cps_app *app, const char *text, bool force,
 int cmd_rm(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
 {
 	int status = CPS_EXIT_OK;
-	bool force;
 
 	CPS_BEGIN(args);
-	force = cps_args_get(cmd, &args, "force") != NULL;
-	for (int i = 0; i < args.count; i++) {
-		struct cps_err err = CPS_ERR_INIT;
-
-		if (remove_one(app, args.args[i], force, &err) == 0)
-			continue;
-		cps_err_wrap(&err, 0, "rm");
-		cps_complain(err.msg);
-		status = CPS_EXIT_FAILED;
-	}
+	for (int i = 0; i < args.count; i++)
+		if (remove_one(app, args.args[i], CPS_HAS("force")) < 0)
+			status = cps_item_failed(app, cmd);
 	return status;
 }
 
@@ -293,10 +301,8 @@ int cmd_mark(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 	cps_auto(cps_top_info) struct cps_top_info info = {0};
 
 	CPS_BEGIN(args);
-	if (!args.args[1][0]) {
-		cps_complain("mark: the name is empty");
-		return CPS_EXIT_USAGE;
-	}
+	if (!args.args[1][0])
+		return cps_usage(cmd, "the name is empty");
 	rc = cps_tops_find(app->store, args.args[0], &info, &app->err);
 	if (rc == 0)
 		rc = cps_container_mark(app->store, &info, args.args[1], &app->err);

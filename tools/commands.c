@@ -57,13 +57,17 @@ const struct cps_command cps_commands[] = {
 				OPTION("message", 'm', "TEXT",
 				       "set the comment in the history"),
 				OPTION("compress", 0, "C",
-				       "the new layer as gzip, zstd or none (the "
-				       "default)"),
+				       "write the new layer as gzip, zstd or none"),
 				OPTION("upperdir", 0, "DIR",
-				       "of an overlayfs or fuse-overlayfs mount; then "
-				       "IMAGE "
-				       "[NAME]"),
+				       "of DIR, an overlay mount's, over IMAGE [NAME]"),
 			},
+		.more = "The container may be mounted and written to: what was done "
+			"before the command is in the image. Names that begin with "
+			".wh. are refused, sockets are left out. With "
+			"SOURCE_DATE_EPOCH set no time of the layer is later than "
+			"that, and the same changes give the same image.\n"
+			"DIR is the upper directory of an overlayfs or fuse-overlayfs "
+			"mount over the files of IMAGE, unmounted or at rest.",
 	},
 	{
 		.name = "cp",
@@ -108,6 +112,10 @@ const struct cps_command cps_commands[] = {
 		.max_args = 1,
 		.args = "CONTAINER",
 		.summary = "list what was added (A), changed (C) and deleted (D)",
+		.options =
+			{
+				JSON,
+			},
 	},
 	{
 		.name = "export",

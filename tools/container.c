@@ -18,7 +18,7 @@ static int moment(int dirfd, uint64_t *upto, struct cps_err *err)
 }
 
 /* A driver that ends rewrites its log, and the place that it told us means nothing any
- * more. 1 when the top is open, 0 to try again, -errno. */
+ * more; one may also begin just now. 1 when the top is open, 0 to try again, -errno. */
 static int try_look(struct cps_store *store, const struct cps_top_info *info,
 		    struct cps_opened *out, struct cps_err *err)
 {
@@ -29,8 +29,10 @@ static int try_look(struct cps_store *store, const struct cps_top_info *info,
 
 	if (rc < 0)
 		return rc;
+	/* Nobody writes, so nobody shall begin before we are through. */
+	opts.alone = opts.upto == 0;
 	rc = cps_open_top(store, info, &root, &opts, out, err);
-	if (opts.upto && !cps_control_alive(dirfd)) {
+	if (opts.alone ? rc == -EBUSY : !cps_control_alive(dirfd)) {
 		cps_opened_close(out, NULL);
 		return 0;
 	}

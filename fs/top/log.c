@@ -131,6 +131,18 @@ int cps_toplog_open(int dirfd, const char *name, const struct cps_digest *chain,
 	return 0;
 }
 
+int cps_toplog_hold(struct cps_toplog *log, int dirfd, const char *name,
+		    struct cps_err *err)
+{
+	if (flock(log->fd, LOCK_SH | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return cps_err_sys(err, -errno, "lock the log");
+	} else if (still_named(log->fd, dirfd, name)) {
+		return 0;
+	}
+	return cps_err_set(err, -EBUSY, "it is mounted read-write");
+}
+
 void cps_toplog_close(struct cps_toplog *log)
 {
 	if (!log)

@@ -30,6 +30,10 @@ struct cps_toplog;
  *  -ENOENT; -EBUSY locked by a writer (`write`); -EBADMSG not a log. */
 int cps_toplog_open(int dirfd, const char *name, const struct cps_digest *chain,
 		    bool write, struct cps_toplog **out, struct cps_err *err);
+/** Keep writers away from a log that was opened for reading, until it is closed. -EBUSY
+ *  there is one. */
+int cps_toplog_hold(struct cps_toplog *log, int dirfd, const char *name,
+		    struct cps_err *err);
 void cps_toplog_close(struct cps_toplog *log);
 CPS_AUTO_DEFINE(struct cps_toplog, cps_toplog_close)
 

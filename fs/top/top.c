@@ -300,6 +300,8 @@ int cps_top_open(struct cps_root *root, int dirfd, const struct cps_digest *id,
 	if (rc == 0)
 		rc = cps_toplog_open(dirfd, LOG_NAME, id, !opts->read_only, &top->log,
 				     err);
+	if (rc == 0 && opts->read_only && opts->alone)
+		rc = cps_toplog_hold(top->log, dirfd, LOG_NAME, err);
 	if (rc == 0 && upto)
 		cps_toplog_limit(top->log, upto);
 	if (rc == 0)

@@ -26,6 +26,7 @@ int cps_top_bare(struct cps_root *root, struct cps_top **out, struct cps_err *er
 
 struct cps_top_opts {
 	bool read_only;   /* look at it; a driver may be writing at the same time */
+	bool alone;       /* read_only: -EBUSY when one is; until the end none begins */
 	const char *mark; /* read_only: as it was at this mark; NULL: as it is */
 	uint64_t upto;    /* read_only: bytes of the log that count; 0: all */
 };

@@ -47,6 +47,11 @@ for line in 'C /etc/greeting' 'A /new/in/file' 'D /deep/er' 'A /moved/random' 'D
 	grep -qxF "$line" "$TMP/diff" || fail "diff lacks '$line': $(cat "$TMP/diff")"
 done
 ! grep -qx '. /' "$TMP/diff" || fail "diff tells of the root"
+"$CAPAS" diff --json work | python3 -c '
+import json, sys
+want = [line.rstrip("\n").split(" ", 1) for line in open(sys.argv[1])]
+got = [["CAD"[c["Kind"]], c["Path"]] for c in json.load(sys.stdin)]
+assert got == want, (got, want)' "$TMP/diff" || fail "diff --json tells something else"
 LC_ALL=C sort -c -k2 "$TMP/diff" || fail "diff is not sorted"
 id=$("$CAPAS" commit -a 'A. Author' -m 'a message' -c 'ENV C=d' -c 'WORKDIR /new' work done:1 2>"$TMP/said") || fail "commit: $(cat "$TMP/said")"
 [[ $id =~ ^sha256:[0-9a-f]{64}$ ]] || fail "commit printed '$id'"

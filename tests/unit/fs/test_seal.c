@@ -723,6 +723,35 @@ static void the_same_changes_give_the_same_bytes(void **state)
 	assert_true(cps_digest_equal(&capped, &b));
 }
 
+static void who_reads_alone_keeps_writers_out(void **state)
+{
+	const struct cps_top_opts alone = {.read_only = true, .alone = true},
+				  look = {.read_only = true}, write = {0};
+	struct fixture *fx = *state;
+	struct cps_digest chain = chain_of(fx->root);
+	struct cps_top *reader = NULL, *writer = NULL;
+
+	assert_int_equal(
+		cps_top_open(fx->root, fx->topdir, &chain, &alone, &reader, &fx->err),
+		-EBUSY);
+	assert_int_equal(
+		cps_top_open(fx->root, fx->topdir, &chain, &look, &reader, &fx->err),
+		0);
+	assert_int_equal(cps_top_close(reader, &fx->err), 0);
+	assert_int_equal(cps_top_close(CPS_TAKE(fx->top), &fx->err), 0);
+	assert_int_equal(
+		cps_top_open(fx->root, fx->topdir, &chain, &alone, &reader, &fx->err),
+		0);
+	assert_int_equal(
+		cps_top_open(fx->root, fx->topdir, &chain, &write, &writer, &fx->err),
+		-EBUSY);
+	assert_int_equal(cps_top_close(reader, &fx->err), 0);
+	assert_int_equal(
+		cps_top_open(fx->root, fx->topdir, &chain, &write, &writer, &fx->err),
+		0);
+	assert_int_equal(cps_top_close(writer, &fx->err), 0);
+}
+
 /* ---- at random ---- */
 
 static const char *const words[] = {"a", "b", "dir", "file", "sub", "x", "hard", "zz"};
@@ -863,6 +892,7 @@ int main(void)
 		T(a_path_that_no_layer_holds_is_refused),
 		T(layers_may_be_compressed_at_once),
 		T(the_same_changes_give_the_same_bytes),
+		T(who_reads_alone_keeps_writers_out),
 		T(whatever_is_done_is_seen_again),
 	};
 
