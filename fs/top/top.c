@@ -33,25 +33,24 @@ static int64_t now_ns(void)
 static int find_who(struct cps_top *top, const struct cps_top_who *who, int64_t time_ns,
 		    uint32_t *out)
 {
-	struct cps_who_text text;
+	char comm[CPS_WHO_COMM_MAX + 1] = "";
 	struct cps_change entry = {.type = CPS_CHANGE_WHO, .time_ns = time_ns};
 	int rc;
 
 	*out = 0;
 	if (!who || who->pid <= 0)
 		return 0;
-	*out = cps_whos_find(&top->whos, who->pid, time_ns, &text);
+	*out = cps_whos_find(&top->whos, who->pid, time_ns, comm);
 	if (*out)
 		return 0;
 	entry.ino = (uint64_t)who->pid;
 	entry.uid = who->uid;
-	entry.name = (struct cps_bytes){text.comm, strlen(text.comm)};
-	entry.value = (struct cps_bytes){text.exe, strlen(text.exe)};
+	entry.name = (struct cps_bytes){comm, strlen(comm)};
 	rc = cps_toplog_append(top->log, &entry, true);
 	if (rc < 0)
 		return rc;
 	*out = top->whos.count;
-	cps_whos_add(&top->whos, who->pid, time_ns, &text);
+	cps_whos_add(&top->whos, who->pid, time_ns, comm);
 	return 0;
 }
 

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 /* A process may become another program, or end and leave its number to the next; how
  * long we believe that it did not. */
@@ -21,54 +20,37 @@ static void read_comm(pid_t pid, char *out)
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
-		n = read(fd, out, CPS_WHO_TEXT_MAX);
+		n = read(fd, out, CPS_WHO_COMM_MAX);
 		close(fd);
 	}
 	out[n > 0 ? n : 0] = '\0';
 	out[strcspn(out, "\n")] = '\0';
 }
 
-static void read_exe(pid_t pid, char *out)
-{
-	char path[32];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	n = readlink(path, out, CPS_WHO_TEXT_MAX);
-	out[n > 0 ? n : 0] = '\0';
-}
-
-static uint64_t hash_of(const struct cps_who_text *text)
-{
-	uint64_t seed = XXH3_64bits(text->comm, strlen(text->comm));
-
-	return XXH3_64bits_withSeed(text->exe, strlen(text->exe), seed);
-}
-
 uint32_t cps_whos_find(struct cps_whos *whos, pid_t pid, int64_t now_ns,
-		       struct cps_who_text *text)
+		       char comm[CPS_WHO_COMM_MAX + 1])
 {
 	struct cps_who_seen *seen = &whos->recent[(unsigned int)pid % CPS_WHO_RECENT];
 
 	if (seen->pid == pid && seen->index && now_ns - seen->checked_ns < BELIEVE_NS)
 		return seen->index;
-	read_comm(pid, text->comm);
-	read_exe(pid, text->exe);
-	if (seen->pid != pid || !seen->index || seen->name_hash != hash_of(text))
+	read_comm(pid, comm);
+	if (seen->pid != pid || !seen->index || strcmp(seen->comm, comm) != 0)
 		return 0;
 	seen->checked_ns = now_ns;
 	return seen->index;
 }
 
-void cps_whos_add(struct cps_whos *whos, pid_t pid, int64_t now_ns,
-		  const struct cps_who_text *text)
+void cps_whos_add(struct cps_whos *whos, pid_t pid, int64_t now_ns, const char *comm)
 {
-	whos->recent[(unsigned int)pid % CPS_WHO_RECENT] = (struct cps_who_seen){
+	struct cps_who_seen *seen = &whos->recent[(unsigned int)pid % CPS_WHO_RECENT];
+
+	*seen = (struct cps_who_seen){
 		.pid = pid,
 		.index = whos->count++,
 		.checked_ns = now_ns,
-		.name_hash = hash_of(text),
 	};
+	snprintf(seen->comm, sizeof(seen->comm), "%s", comm);
 }
 
 bool cps_who_keeps_setuid(pid_t pid)
