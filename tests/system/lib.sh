@@ -25,10 +25,9 @@ fail() {
 }
 # refuses STATUS TEXT COMMAND...: it must fail with that status, and say that
 refuses() {
-	local status=$1 text=$2 out rc
+	local status=$1 text=$2 out rc=0
 	shift 2
-	out=$("$@" 2>&1)
-	rc=$?
+	out=$("$@" 2>&1) || rc=$?
 	[ $rc = "$status" ] || fail "'$*' ended with $rc, not $status: $out"
 	case $out in
 	*"$text"*) ;;

@@ -68,6 +68,14 @@ check_loads() { # PREFIX
 some_time() { sleep "0.$((RANDOM % 8 + 2))"; }
 steps_of() { cat "${TMP:?}/$1".* | wc -c; }
 
+top_dir() { # TOP: the folder that holds its log
+	local log
+	for log in "$CAPAS_ROOT"/tops/*/log; do
+		grep -qs "\"$1\"" "${log%/log}"/*.json && echo "${log%/log}" && return
+	done
+	fail "where is the top $1?"
+}
+
 part_kill() {
 	echo "- kill -9 of the driver"
 	export CAPAS_ROOT=${TMP:?}/store
@@ -158,13 +166,6 @@ part_errors() {
 	}
 	load_errors 300 || fail "load"
 	umount_top
-	top_dir() { # TOP: the folder that holds its log
-		local log
-		for log in "$CAPAS_ROOT"/tops/*/log; do
-			grep -qs "\"$1\"" "${log%/log}"/*.json && echo "${log%/log}" && return
-		done
-		fail "where is the top $1?"
-	}
 	dir=$(top_dir errors)
 	# broken WHEN CALLS PATH...: these calls on these files fail with EIO, at times
 	broken() {

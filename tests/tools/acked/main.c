@@ -130,7 +130,19 @@ static int check(int outcomes, uint64_t seed)
 	return 0;
 }
 
-static long long last_write[INODES]; /* the last step that changed the content */
+/* Large contents lie beside the log: a damaged log does not bring back what later steps
+ * wrote over, or threw away. The last of them, by inode. */
+static long long last_write[INODES];
+
+static void note_write(const struct step *s, long long n)
+{
+	int over = model.name[s->to_folder][s->to_name];
+
+	if (s->inode >= 0 && s->kind != LINK && s->kind != RENAME)
+		last_write[s->inode] = n;
+	if (s->kind == RENAME && over >= 0)
+		last_write[over] = n;
+}
 
 static void find_last_writes(int outcomes, uint64_t seed)
 {
@@ -142,21 +154,20 @@ static void find_last_writes(int outcomes, uint64_t seed)
 	     n++) {
 		struct step s = model_next(&model);
 
-		if (step_writes(&s) || s.kind == TRUNCATE || s.kind == PUNCH)
-			last_write[s.inode] = n;
+		note_write(&s, n);
 		take(&s, how);
 	}
 }
 
-/* Is it what `n` steps left? Large contents lie beside the log and are written in
- * place: of those that later steps changed, nothing is known. */
+/* Is it what `n` steps left? */
 static bool fits(long long n)
 {
 	bool was[INODES], fit;
 
 	for (int i = 0; i < INODES; i++) {
 		was[i] = model.inode[i].doubtful;
-		model.inode[i].doubtful = was[i] || last_write[i] >= n;
+		model.inode[i].gone = last_write[i] >= n;
+		model.inode[i].doubtful = was[i] || model.inode[i].gone;
 	}
 	fit = model_check(&model, true) == 0;
 	for (int i = 0; i < INODES; i++)
