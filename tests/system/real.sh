@@ -111,9 +111,11 @@ fi
 if command -v stress-ng >/dev/null; then
 	echo "- stress-ng, the stressors of file systems that stay in their folder"
 	mkdir "$MNT/stress"
+	known=" $(stress-ng --class 'filesystem?' 2>&1 | sed 's/.*://') "
 	for s in access acl chdir chmod chown copy-file dentry dir dirdeep dirmany dup fallocate \
 		fcntl filename flock fpunch fsize fstat getdent hdd inotify iomix link locka lockf \
 		lockofd mknod open rename symlink sync-file touch utime xattr; do
+		case $known in *" $s "*) ;; *) continue ;; esac
 		# Not verified: what FUSE cannot do at all ends with "not implemented" (3, 4).
 		rc=0
 		(cd "$MNT/stress" && stress-ng --temp-path . --"$s" 2 --timeout 1 --verify --quiet \
@@ -137,7 +139,11 @@ if [ ! -e "$DEBIAN/.complete" ]; then
 elif ! timeout 20 python3 -c 'import urllib.request as u; u.urlopen("http://deb.debian.org/debian/dists/bookworm/InRelease").read(100)' 2>/dev/null; then
 	echo "SKIP: Debian's mirror is not reachable"
 else
-	mount_top apt "oci:$DEBIAN"
+	tar -C "$DEBIAN" -cf "${TMP:?}/debian.tar" .
+	image=$("$CAPAS" --quiet load -i "${TMP:?}/debian.tar" | sed -n 's/^Loaded image: //p' | head -1)
+	rm "${TMP:?}/debian.tar"
+	[ -n "$image" ] || fail "load of the Debian image"
+	mount_top apt "$image"
 	cat >"${TMP:?}/inside" <<'C'
 set -eu
 root=$1
@@ -162,7 +168,7 @@ C
 	}
 	verify
 	umount_top
-	mount_top apt "oci:$DEBIAN"
+	mount_top apt "$image"
 	verify
 	inside apt-get -qy purge less file >"${TMP:?}/apt" 2>&1 || fail "apt-get purge: $(tail -5 "${TMP:?}/apt")"
 	verify

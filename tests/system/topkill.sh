@@ -68,6 +68,14 @@ check_loads() { # PREFIX
 some_time() { sleep "0.$((RANDOM % 8 + 2))"; }
 steps_of() { cat "${TMP:?}/$1".* | wc -c; }
 
+top_dir() { # TOP: the folder that holds its log
+	local log
+	for log in "$CAPAS_ROOT"/tops/*/log; do
+		grep -qs "\"$1\"" "${log%/log}"/*.json && echo "${log%/log}" && return
+	done
+	fail "where is the top $1?"
+}
+
 part_kill() {
 	echo "- kill -9 of the driver"
 	export CAPAS_ROOT=${TMP:?}/store
@@ -158,21 +166,14 @@ part_errors() {
 	}
 	load_errors 300 || fail "load"
 	umount_top
-	top_dir() { # TOP: the folder that holds its log
-		local log
-		for log in "$CAPAS_ROOT"/tops/*/log; do
-			grep -qs "\"$1\"" "${log%/log}"/*.json && echo "${log%/log}" && return
-		done
-		fail "where is the top $1?"
-	}
 	dir=$(top_dir errors)
-	# broken WHAT PATH...: every seventh write (or sync) of these files fails
+	# broken WHEN CALLS PATH...: these calls on these files fail with EIO, at times
 	broken() {
-		local calls=$1 paths=() path
-		shift
+		local when=$1 calls=$2 paths=() path
+		shift 2
 		for path; do paths+=(-P "$path"); done
 		serve errors strace -f -qq -o /dev/null "${paths[@]}" -e "trace=$calls" \
-			-e "inject=$calls:error=EIO:when=10+7"
+			-e "inject=$calls:error=EIO:when=$when"
 		load_errors $((steps += 300)) refusals | tee "${TMP:?}/refusals" || fail "load with $calls failing"
 		grep -qv ' 0 refused' "${TMP:?}/refusals" || fail "no $calls ever failed"
 		"$acked" check "$MNT/w0" "${TMP:?}/errors" "$SEED" || fail "$calls failing: SEED=$SEED"
@@ -184,10 +185,10 @@ part_errors() {
 		umount_top
 	}
 	steps=300
-	broken write,pwrite64,writev,pwritev,pwritev2 "$dir/log"
+	broken 10+7 write,pwrite64,writev,pwritev,pwritev2 "$dir/log"
 	mapfile -t data < <(find "$dir/data" -type f | head -50)
 	[ ${#data[@]} -gt 0 ] || fail "no content lies beside the log"
-	broken write,pwrite64,writev,pwritev,pwritev2,copy_file_range,fallocate "${data[@]}"
+	broken 1+3 write,pwrite64,writev,pwritev,pwritev2 "${data[@]}"
 }
 
 part_damage() {

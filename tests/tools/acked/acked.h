@@ -45,6 +45,7 @@ struct inode {
 	mode_t mode;
 	uint64_t xattr; /* value of user.acked; 0: none */
 	bool doubtful;  /* a write to it failed: only its attributes are known */
+	bool gone;      /* its content was thrown away later: reading it may fail */
 	size_t size;
 	uint8_t *data;
 };

@@ -58,10 +58,11 @@ static int undo_create(const struct step *s)
 	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* fsync() may tell of what an earlier write to the file lost. */
+/* fsync() and close() may tell of what an earlier write to the file lost. */
 static bool told_late(const struct step *s)
 {
-	return s->kind == SYNC && model.inode[s->inode].doubtful;
+	return (s->kind == SYNC || (step_writes(s) && s->kind != CREATE)) &&
+	       model.inode[s->inode].doubtful;
 }
 
 static int load(int outcomes, uint64_t seed, uint64_t steps, bool durable,
@@ -129,15 +130,48 @@ static int check(int outcomes, uint64_t seed)
 	return 0;
 }
 
-/* Is it there, when the content of this inode may be anything? */
-static bool fits(int inode)
-{
-	struct inode *i = &model.inode[inode];
-	bool was = i->doubtful, fit;
+/* Large contents lie beside the log: a damaged log does not bring back what later steps
+ * wrote over, or threw away. The last of them, by inode. */
+static long long last_write[INODES];
 
-	i->doubtful = true;
+static void note_write(const struct step *s, long long n)
+{
+	int over = model.name[s->to_folder][s->to_name];
+
+	if (s->inode >= 0 && s->kind != LINK && s->kind != RENAME)
+		last_write[s->inode] = n;
+	if (s->kind == RENAME && over >= 0)
+		last_write[over] = n;
+}
+
+static void find_last_writes(int outcomes, uint64_t seed)
+{
+	uint8_t how;
+
+	memset(last_write, 0xff, sizeof(last_write));
+	model_init(&model, seed);
+	for (long long n = 0; pread(outcomes, &how, 1, (off_t)n) == 1 && how != UNKNOWN;
+	     n++) {
+		struct step s = model_next(&model);
+
+		note_write(&s, n);
+		take(&s, how);
+	}
+}
+
+/* Is it what `n` steps left? */
+static bool fits(long long n)
+{
+	bool was[INODES], fit;
+
+	for (int i = 0; i < INODES; i++) {
+		was[i] = model.inode[i].doubtful;
+		model.inode[i].gone = last_write[i] >= n;
+		model.inode[i].doubtful = was[i] || model.inode[i].gone;
+	}
 	fit = model_check(&model, true) == 0;
-	i->doubtful = was;
+	for (int i = 0; i < INODES; i++)
+		model.inode[i].doubtful = was[i];
 	return fit;
 }
 
@@ -147,22 +181,20 @@ static int prefix(int outcomes, uint64_t seed)
 	long long best = -1;
 	uint8_t how;
 
+	find_last_writes(outcomes, seed);
 	model_init(&model, seed);
 	for (long long n = 0;; n++) {
-		bool writes, half;
 		struct step s;
 
-		if (model_check(&model, true) == 0)
+		if (fits(n))
 			best = n;
 		if (pread(outcomes, &how, 1, (off_t)n) != 1 || how == UNKNOWN)
 			break;
 		s = model_next(&model);
-		writes = step_writes(&s);
-		half = writes && s.kind != CREATE && fits(s.inode);
-		if (how == DONE)
-			model_apply(&model, &s);
-		half = half || (writes && how == DONE && fits(s.inode));
-		best = half ? n : best;
+		take(&s, how);
+		/* The step itself may be half there: made, but not written. */
+		if (step_writes(&s) && fits(n))
+			best = n;
 	}
 	printf("%lld\n", best);
 	return best < 0;
