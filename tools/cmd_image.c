@@ -1,4 +1,5 @@
 /* Showing images: images, history, inspect. */
+#include <errno.h>
 #include <fnmatch.h>
 #include <string.h>
 #include <time.h>
@@ -58,6 +59,23 @@ static bool matches(const struct row *row, const char *pattern)
 	return cps_ref_same_name(&want, &row->ref);
 }
 
+/* Another process may have removed it since the list was read. */
+static bool still_listed(struct cps_app *app, const struct cps_image_entry *e)
+{
+	struct cps_image_list now;
+	bool found = false;
+
+	if (cps_image_list(app->store, &now, NULL) < 0)
+		return true;
+	for (size_t i = 0; i < now.count && !found; i++)
+		found = cps_digest_equal(&now.entries[i].digest, &e->digest) &&
+			strcmp(now.entries[i].name ? now.entries[i].name : "",
+			       e->name ? e->name : "") == 0;
+	cps_image_list_release(&now);
+	return found;
+}
+
+/* 0; 1 it is gone by now; -errno, complained of. */
 static int fill_row(struct cps_app *app, const struct cps_image_entry *e,
 		    struct row *row)
 {
@@ -67,6 +85,8 @@ static int fill_row(struct cps_app *app, const struct cps_image_entry *e,
 	const char *name = e->name ? e->name : cps_digest_text(&e->digest, digest);
 	int rc = cps_image_open(app->store, name, &image, &err);
 
+	if (rc == -ENOENT && !still_listed(app, e))
+		return 1;
 	if (rc < 0) {
 		cps_err_wrap(&err, 0, "images: '%s'", name);
 		cps_complain(err.msg);
@@ -106,9 +126,10 @@ static int collect_rows(struct cps_app *app, const char *pattern, struct rows *o
 		struct row *row = &out->rows[out->count];
 
 		*row = (struct row){0};
-		if (fill_row(app, &list.entries[i], row) < 0)
+		rc = fill_row(app, &list.entries[i], row);
+		if (rc < 0)
 			out->damaged = true;
-		else if (matches(row, pattern))
+		else if (rc == 0 && matches(row, pattern))
 			out->count++;
 		else
 			free(row->created);

@@ -104,6 +104,13 @@ static void set_attributes(struct cps_node *n, const struct cps_change *c)
 	n->ctime = c->mask & CPS_TOP_CTIME ? c->ctime : cps_change_time(c);
 }
 
+/* chown(2) of neither owner sets nothing, but clears what a change would. */
+static bool is_chown(const struct cps_change *c)
+{
+	return c->mask & (CPS_TOP_UID | CPS_TOP_GID) ||
+	       !(c->mask & ~(unsigned int)CPS_TOP_CTIME);
+}
+
 int cps_apply_attr(struct cps_top *top, const struct cps_change *c)
 {
 	struct cps_node *n;
@@ -117,7 +124,7 @@ int cps_apply_attr(struct cps_top *top, const struct cps_change *c)
 		resize(top, n, c->size);
 		rc = touch_content(top, n, c);
 	}
-	if (rc == 0 && c->mask & (CPS_TOP_UID | CPS_TOP_GID)) {
+	if (rc == 0 && is_chown(c)) {
 		kill_mode(n);
 		rc = drop_caps(top, n);
 	}

@@ -60,7 +60,8 @@ struct cps_top {
 	pthread_mutex_t sync_lock; /* one sync at a time; taken before `lock` */
 	pthread_mutex_t lock;      /* over all that follows; never held over a sync */
 	struct cps_nodes nodes;
-	uint32_t *lower_refs; /* look-ups by tree position; untouched pages are free */
+	/* Look-ups by tree position, and CPS_LOWER_DEAD; untouched pages are free. */
+	uint32_t *lower_refs;
 	uint64_t next_ino;
 	uint32_t next_gen;   /* of data files */
 	uint32_t frozen_gen; /* data files below it are a mark's: never changed */
@@ -86,6 +87,8 @@ static inline void cps_top_unlock(struct cps_top *top)
 
 /* All functions below are called under the lock. */
 
+#define CPS_LOWER_DEAD (1u << 31) /* it lost its last name, and its node is gone */
+
 static inline bool cps_is_lower(uint64_t ino)
 {
 	return ino < CPS_TOP_FRESH;
@@ -94,6 +97,14 @@ static inline bool cps_is_lower(uint64_t ino)
 static inline uint32_t cps_lower_pos(uint64_t ino)
 {
 	return (uint32_t)(ino - 1);
+}
+
+/** A lower inode that only a file handle may still name. */
+static inline bool cps_is_dead(const struct cps_top *top, uint64_t ino)
+{
+	return top->lower_refs && cps_is_lower(ino) &&
+	       cps_lower_pos(ino) < cps_tree_inode_count(top->root->tree) &&
+	       top->lower_refs[cps_lower_pos(ino)] & CPS_LOWER_DEAD;
 }
 
 /** NULL: as it is below, or not there. */

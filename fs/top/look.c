@@ -36,15 +36,17 @@ static void fill_stat(struct cps_top *top, const struct cps_node *n, struct stat
 int cps_top_stat(struct cps_top *top, uint64_t ino, struct stat *out)
 {
 	const struct cps_node *n;
+	bool dead;
 
 	cps_top_lock(top);
 	n = cps_node_find(top, ino);
+	dead = cps_is_dead(top, ino);
 	if (n)
 		fill_stat(top, n, out);
 	cps_top_unlock(top);
 	if (n)
 		return 0;
-	return ino && cps_is_lower(ino)
+	return ino && cps_is_lower(ino) && !dead
 		       ? cps_view_stat(top->root, cps_lower_pos(ino), out)
 		       : -ENOENT;
 }
@@ -276,7 +278,8 @@ void cps_top_forget(struct cps_top *top, uint64_t ino, uint64_t count)
 			n->refs -= count < n->refs ? count : n->refs;
 	} else if (cps_lower_pos(ino) < cps_tree_inode_count(top->root->tree)) {
 		lower = &top->lower_refs[cps_lower_pos(ino)];
-		*lower -= count < *lower ? (uint32_t)count : *lower;
+		*lower -= count < (*lower & ~CPS_LOWER_DEAD) ? (uint32_t)count
+							     : *lower & ~CPS_LOWER_DEAD;
 	}
 	if (n)
 		cps_node_drop_if_dead(top, n);

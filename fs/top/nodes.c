@@ -97,7 +97,17 @@ static uint64_t refs_of(const struct cps_top *top, const struct cps_node *n)
 {
 	if (!cps_is_lower(n->ino))
 		return n->refs;
-	return top->lower_refs ? top->lower_refs[cps_lower_pos(n->ino)] : 0;
+	return top->lower_refs
+		       ? top->lower_refs[cps_lower_pos(n->ino)] & ~CPS_LOWER_DEAD
+		       : 0;
+}
+
+static void bury(struct cps_top *top, struct cps_node *n)
+{
+	if (top->lower_refs && cps_is_lower(n->ino))
+		top->lower_refs[cps_lower_pos(n->ino)] |= CPS_LOWER_DEAD;
+	take_out(&top->nodes, n->ino);
+	free_node(n);
 }
 
 void cps_node_doom(struct cps_top *top, uint32_t gen)
@@ -128,20 +138,15 @@ void cps_node_drop_if_dead(struct cps_top *top, struct cps_node *n)
 	if (top->replaying || n->nlink || refs_of(top, n))
 		return;
 	doom_files(top, n);
-	take_out(&top->nodes, n->ino);
-	free_node(n);
+	bury(top, n);
 }
 
 void cps_nodes_drop_dead(struct cps_top *top)
 {
 	for (size_t i = 0; i < top->nodes.slot_count; i++)
 		/* What moves up into the slot is looked at as well. */
-		while (top->nodes.slots[i] && !top->nodes.slots[i]->nlink) {
-			struct cps_node *n = top->nodes.slots[i];
-
-			take_out(&top->nodes, n->ino);
-			free_node(n);
-		}
+		while (top->nodes.slots[i] && !top->nodes.slots[i]->nlink)
+			bury(top, top->nodes.slots[i]);
 }
 
 void cps_nodes_release(struct cps_top *top)
@@ -177,7 +182,7 @@ int cps_node_get(struct cps_top *top, uint64_t ino, struct cps_node **out)
 	*out = cps_node_find(top, ino);
 	if (*out)
 		return 0;
-	if (ino == 0 || !cps_is_lower(ino))
+	if (ino == 0 || !cps_is_lower(ino) || cps_is_dead(top, ino))
 		return -ENOENT;
 	rc = cps_tree_inode(top->root->tree, cps_lower_pos(ino), &inode);
 	if (rc == 0)
@@ -228,7 +233,7 @@ int cps_top_brief(struct cps_top *top, uint64_t ino, struct cps_brief *out)
 		*out = (struct cps_brief){n->mode, n->nlink, n->parent};
 		return 0;
 	}
-	if (ino == 0 || !cps_is_lower(ino))
+	if (ino == 0 || !cps_is_lower(ino) || cps_is_dead(top, ino))
 		return -ENOENT;
 	rc = cps_tree_inode(top->root->tree, cps_lower_pos(ino), &inode);
 	if (rc == 0)

@@ -252,10 +252,17 @@ static int open_data(struct cps_top *top, bool write, struct cps_err *err)
 	return 0;
 }
 
+static int count_lookups(struct cps_top *top, struct cps_err *err)
+{
+	size_t count = cps_tree_inode_count(top->root->tree);
+
+	top->lower_refs = calloc(count, sizeof(*top->lower_refs));
+	return top->lower_refs ? 0 : cps_err_nomem(err);
+}
+
 /* From here on changes are logged. */
 static int start(struct cps_top *top, struct cps_err *err)
 {
-	size_t count = cps_tree_inode_count(top->root->tree);
 	struct cps_change c = {
 		.type = CPS_CHANGE_START,
 		.ino = top->next_ino,
@@ -266,9 +273,6 @@ static int start(struct cps_top *top, struct cps_err *err)
 
 	if (rc < 0)
 		return rc;
-	top->lower_refs = calloc(count, sizeof(*top->lower_refs));
-	if (!top->lower_refs)
-		return cps_err_nomem(err);
 	rc = cps_toplog_append(top->log, &c, false);
 	if (rc < 0)
 		return cps_err_sys(err, rc, "write to the log");
@@ -303,6 +307,8 @@ int cps_top_open(struct cps_root *root, int dirfd, const struct cps_digest *id,
 		rc = cps_toplog_hold(top->log, dirfd, LOG_NAME, err);
 	if (rc == 0 && upto)
 		cps_toplog_limit(top->log, upto);
+	if (rc == 0 && !opts->read_only)
+		rc = count_lookups(top, err);
 	if (rc == 0)
 		rc = replay(top, err);
 	if (rc == 0 && !opts->read_only)

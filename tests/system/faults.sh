@@ -39,7 +39,7 @@ unharmed() {
 
 # injected ERROR CALL N COMMAND...: 1 when there is no such call any more
 injected() {
-	local error=$1 call=$2 n=$3 rc where="$5 with $1 of $2 $3"
+	local error=$1 call=$2 n=$3 rc where="$6 with $1 of $2 $3"
 	shift 3
 	rm -rf "${CAPAS_ROOT:?}"
 	cp -a one "$CAPAS_ROOT"
@@ -58,12 +58,12 @@ points=0
 for command in "import b.tar.gz new:1" "load -i b.oci"; do
 	rm -rf "${CAPAS_ROOT:?}"
 	cp -a one "$CAPAS_ROOT"
-	"$CAPAS" $command >/dev/null && state >ref || fail "$command"
+	"$CAPAS" --quiet $command >/dev/null && state >ref || fail "$command"
 	cp "$CAPAS_ROOT/index.json" after.json
 	for call in write pwrite64 fsync fdatasync rename renameat renameat2 link linkat fchmod ftruncate; do
 		for error in EIO ENOSPC; do
 			n=1
-			while injected $error $call $n "$CAPAS" $command; do
+			while injected $error $call $n "$CAPAS" --quiet $command; do
 				n=$((n + 1))
 				[ $n -lt 200 ] || fail "$command: $call never ends"
 				points=$((points + 1))

@@ -198,7 +198,8 @@ static void holes_are_seen_and_stay(void)
 	/* A write elsewhere fills nothing up. */
 	CHECK(pwrite(fd, "x", 1, 100) == 1);
 	CHECK(blocks_of(fd) <= 64);
-	IS(0, lseek(fd, 0, SEEK_DATA));
+	data = lseek(fd, 0, SEEK_DATA); /* its block, or just the byte */
+	CHECK(data >= 0 && data <= 100);
 	CHECK(lseek(fd, 70000, SEEK_DATA) > SPARSE / 2 - 65536);
 	close(fd);
 	fd = open_ok("new", O_RDWR | O_CREAT);
