@@ -104,13 +104,6 @@ static void set_attributes(struct cps_node *n, const struct cps_change *c)
 	n->ctime = c->mask & CPS_TOP_CTIME ? c->ctime : cps_change_time(c);
 }
 
-/* chown(2) of neither owner sets nothing, but clears what a change would. */
-static bool is_chown(const struct cps_change *c)
-{
-	return c->mask & (CPS_TOP_UID | CPS_TOP_GID) ||
-	       !(c->mask & ~(unsigned int)CPS_TOP_CTIME);
-}
-
 int cps_apply_attr(struct cps_top *top, const struct cps_change *c)
 {
 	struct cps_node *n;
@@ -124,10 +117,11 @@ int cps_apply_attr(struct cps_top *top, const struct cps_change *c)
 		resize(top, n, c->size);
 		rc = touch_content(top, n, c);
 	}
-	if (rc == 0 && is_chown(c)) {
+	if (c->mask & (CPS_TOP_UID | CPS_TOP_GID))
 		kill_mode(n);
+	/* One that sets nothing is the kernel's wish that capabilities go. */
+	if (rc == 0 && (!c->mask || c->mask & (CPS_TOP_UID | CPS_TOP_GID)))
 		rc = drop_caps(top, n);
-	}
 	if (rc == 0)
 		set_attributes(n, c);
 	return rc;

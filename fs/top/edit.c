@@ -67,6 +67,18 @@ static int inherit(struct cps_top *top, const struct cps_top_who *who, uint64_t 
 	return 0;
 }
 
+static int commit_made(struct cps_top *top, const struct cps_top_who *who,
+		       struct cps_change *c)
+{
+	int rc;
+
+	cps_top_lock(top);
+	c->ino = top->next_ino;
+	rc = cps_top_commit_change(top, who, c);
+	cps_top_unlock(top);
+	return rc;
+}
+
 static int make(struct cps_top *top, const struct cps_top_who *who, uint64_t dir,
 		struct cps_change *c, uint64_t *ino)
 {
@@ -79,10 +91,9 @@ static int make(struct cps_top *top, const struct cps_top_who *who, uint64_t dir
 		c->uid = who->uid;
 		c->gid = h.gid;
 		c->value = (struct cps_bytes){h.xattrs.data, h.xattrs.len};
-		cps_top_lock(top);
-		c->ino = top->next_ino;
-		rc = cps_top_commit_change(top, who, c);
-		cps_top_unlock(top);
+		rc = commit_made(top, who, c);
+		if (rc == -ENOSPC && cps_top_reclaim(top))
+			rc = commit_made(top, who, c);
 		*ino = c->ino;
 	}
 	cps_xset_release(&h.xattrs);

@@ -85,6 +85,10 @@ static inline void cps_top_unlock(struct cps_top *top)
 		pthread_mutex_unlock(&top->lock);
 }
 
+/** The disk is full: remove what waits for a sync to be removed. Not under the lock.
+ *  True: it is worth to try again. */
+bool cps_top_reclaim(struct cps_top *top);
+
 /* All functions below are called under the lock. */
 
 #define CPS_LOWER_DEAD (1u << 31) /* it lost its last name, and its node is gone */

@@ -75,6 +75,16 @@ int cps_top_sync_inode(struct cps_top *top, uint64_t ino)
 	return count < 0 ? cps_top_sync(top) : sync_files(top, numbers, (size_t)count);
 }
 
+bool cps_top_reclaim(struct cps_top *top)
+{
+	bool doomed;
+
+	cps_top_lock(top);
+	doomed = top->writable && top->files.doomed_count > 0;
+	cps_top_unlock(top);
+	return doomed && cps_top_sync(top) == 0;
+}
+
 bool cps_top_wants_sync(struct cps_top *top)
 {
 	bool many;

@@ -206,6 +206,22 @@ static int get_regular(struct cps_top *top, uint64_t ino, struct cps_node **out)
 	return cps_node_get(top, ino, out);
 }
 
+static int write_once(struct cps_top *top, uint64_t ino, struct write *w,
+		      unsigned int flags)
+{
+	struct cps_node *n;
+	int rc;
+
+	cps_top_lock(top);
+	rc = get_regular(top, ino, &n);
+	if (rc == 0 && flags & CPS_TOP_WRITE_ASK_PRIV)
+		w->flags |= ask_kill_priv(w->who, n);
+	if (rc == 0)
+		rc = write_node(top, n, w);
+	cps_top_unlock(top);
+	return rc;
+}
+
 int cps_top_write(struct cps_top *top, const struct cps_top_who *who, uint64_t ino,
 		  const void *data, size_t len, uint64_t off, unsigned int flags)
 {
@@ -217,21 +233,15 @@ int cps_top_write(struct cps_top *top, const struct cps_top_who *who, uint64_t i
 		.flags = (flags & CPS_TOP_WRITE_KILL_PRIV ? CPS_CHANGE_KILL_PRIV : 0) |
 			 (flags & CPS_TOP_WRITE_CACHED ? CPS_CHANGE_KEEP_TIMES : 0),
 	};
-	struct cps_node *n;
 	int rc;
 
 	if (len == 0)
 		return 0;
 	if (off > INT64_MAX - len)
 		return -EFBIG;
-	cps_top_lock(top);
-	rc = get_regular(top, ino, &n);
-	if (rc == 0 && flags & CPS_TOP_WRITE_ASK_PRIV)
-		w.flags |= ask_kill_priv(who, n);
-	if (rc == 0)
-		rc = write_node(top, n, &w);
-	cps_top_unlock(top);
-	return rc;
+	rc = write_once(top, ino, &w, flags);
+	return rc == -ENOSPC && cps_top_reclaim(top) ? write_once(top, ino, &w, flags)
+						      : rc;
 }
 
 /* ---- space ---- */
@@ -269,7 +279,7 @@ static int make_hole(struct cps_top *top, const struct cps_top_who *who,
 	if (!(mode & FALLOC_FL_KEEP_SIZE))
 		c.size = off + len;
 	else if (off >= n->size)
-		return 0;
+		c.len = 0; /* the times change all the same */
 	else if (len > n->size - off)
 		c.len = n->size - off;
 	return cps_top_commit_change(top, who, &c);

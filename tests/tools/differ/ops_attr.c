@@ -21,12 +21,14 @@ static void run_chmod(const struct op *op, struct root *root, struct result *out
 	out->rc = fchmodat(root->dirfd, op->a, op->mode & 07777, 0);
 }
 
+/* chown to neither owner clears setuid, but FUSE does not tell the driver of it. */
 static void run_chown(const struct op *op, struct root *root, struct result *out)
 {
 	static const int ids[] = {-1, 0, 1000, 1001, 70000};
+	int uid = ids[op->bits % 5], gid = ids[op->bits / 5 % 5];
 
-	out->rc = fchownat(root->dirfd, op->a, (uid_t)ids[op->bits % 5],
-			   (gid_t)ids[op->bits / 5 % 5],
+	out->rc = fchownat(root->dirfd, op->a, (uid_t)uid,
+			   (gid_t)(uid < 0 && gid < 0 ? 0 : gid),
 			   op->bits & 0x1000 ? AT_SYMLINK_NOFOLLOW : 0);
 }
 
@@ -179,9 +181,10 @@ static void run_fchmod(const struct op *op, struct root *root, struct result *ou
 static void run_fchown(const struct op *op, struct root *root, struct result *out)
 {
 	static const int ids[] = {-1, 0, 1000, 1001};
+	int uid = ids[op->bits % 4], gid = ids[op->bits / 4 % 4];
 
-	out->rc = fchown(root->slot[op->s], (uid_t)ids[op->bits % 4],
-			 (gid_t)ids[op->bits / 4 % 4]);
+	out->rc = fchown(root->slot[op->s], (uid_t)uid,
+			 (gid_t)(uid < 0 && gid < 0 ? 0 : gid));
 }
 
 static void run_futimens(const struct op *op, struct root *root, struct result *out)
