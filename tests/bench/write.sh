@@ -18,6 +18,7 @@ root=$work/root
 results=$work/results
 names="capas overlay fuse-overlayfs"
 cleanup() {
+	umount "$root/dev" 2>/dev/null || true
 	umount "$root" 2>/dev/null || true
 	rm -rf "${work:?}"
 }
@@ -80,6 +81,8 @@ install() { in_root sh -ec "apt-get update -q && apt-get install -y -q --no-inst
 
 run_one() { # NAME ROUND
 	mount_one "$1" "$2"
+	# Not every contender lets devices be opened.
+	mount --bind /dev "$root/dev"
 	{
 		"$work/churn" "$root"
 		timed python-imports imports
@@ -89,6 +92,7 @@ run_one() { # NAME ROUND
 			cp /etc/resolv.conf "$root/etc/resolv.conf"
 			timed apt-install install
 		fi
+		umount "$root/dev"
 		timed rm-rf-usr-share rm -rf "$root/usr/share"
 		timed umount umount "$root"
 	} | sed "s/^/$1 /" >>"$results"
