@@ -371,7 +371,7 @@ int main(int argc, char **argv)
 	setrlimit(RLIMIT_NOFILE, &files);
 	setgroups(0, NULL);
 	umask(0);
-	random_state = opts.seed * 0x9e3779b97f4a7c15ull;
+	random_state = digest(0x636170617321ull, &opts.seed, sizeof(opts.seed));
 	collect(name_ops);
 	collect(attr_ops);
 	collect(data_ops);
