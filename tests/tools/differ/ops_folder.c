@@ -128,7 +128,7 @@ static void touch_one(int fd, const struct names *names, uint64_t seed,
 		return;
 	names_add(touched, fresh);
 	if (seed % 4 < 2) {
-		int made = openat(fd, fresh, O_CREAT | O_WRONLY, 0600);
+		int made = openat(fd, fresh, O_CREAT | O_WRONLY | O_NONBLOCK, 0600);
 
 		if (made >= 0)
 			close(made);
