@@ -223,7 +223,7 @@ with open(path, "r+b") as f:
     elif how == "zeros":
         f.write(bytes(4096))
     elif how == "garbage":
-        f.seek(end)
+        f.seek(len(data)) # zeros at the end may be the last record's
         f.write(os.urandom(5000))
 P
 		"$CAPAS" mount --rw --top "$top" acked "$MNT" 2>"${TMP:?}/said" || fail "$how: mount: $(cat "${TMP:?}/said")"
