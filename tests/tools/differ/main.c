@@ -119,7 +119,7 @@ static void add_stat(struct result *out, size_t which, int rc, const struct stat
 		return;
 	}
 	snprintf(out->note + len, sizeof(out->note) - len, " %c:%o,%u:%u,%lld",
-		 "abs"[which], comparable_mode(st->st_mode), st -> st_uid, st -> st_gid,
+		 "abs"[which], st -> st_mode, st -> st_uid, st -> st_gid,
 		 folder ? 0 : (long long)st -> st_size);
 	out->links[which] = folder ? 0 : st->st_nlink;
 }

@@ -212,7 +212,7 @@ static const char *difference(const struct tree *ref, const struct entry *a,
 {
 	bool folder = S_ISDIR(a->st.st_mode);
 
-	if (comparable_mode(a->st.st_mode) != comparable_mode(b->st.st_mode))
+	if (a->st.st_mode != b->st.st_mode)
 		return "mode";
 	if (a->st.st_uid != b->st.st_uid || a->st.st_gid != b->st.st_gid)
 		return "owner";
