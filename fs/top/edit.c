@@ -222,6 +222,22 @@ static int fit_acl(struct cps_top *top, const struct cps_top_who *who, uint64_t 
 	return rc < 0 ? rc : cps_top_commit_change(top, who, &c);
 }
 
+int cps_top_kill_plain_sgid(struct cps_top *top, const struct cps_top_who *who,
+			    const struct cps_node *node)
+{
+	struct cps_change c = {
+		.type = CPS_CHANGE_ATTR,
+		.ino = node->ino,
+		.mask = CPS_TOP_MODE,
+		.mode = node->mode & 07777 & ~(uint32_t)S_ISGID,
+	};
+
+	if (!S_ISREG(node->mode) || (node->mode & (S_ISGID | S_IXGRP)) != S_ISGID ||
+	    cps_who_in_group(who->pid, node->gid))
+		return 0;
+	return cps_top_commit_change(top, who, &c);
+}
+
 static void describe(struct cps_change *c, unsigned int mask, const struct stat *st)
 {
 	c->mask = mask & ~(unsigned int)CPS_TOP_KILL_PRIV;
@@ -246,6 +262,7 @@ int cps_top_setattr(struct cps_top *top, const struct cps_top_who *who, uint64_t
 		    unsigned int mask, const struct stat *st)
 {
 	struct cps_change c = {.type = CPS_CHANGE_ATTR, .ino = ino};
+	struct cps_node *n = NULL;
 	int rc = 0;
 
 	describe(&c, mask, st);
@@ -254,6 +271,10 @@ int cps_top_setattr(struct cps_top *top, const struct cps_top_who *who, uint64_t
 		rc = -EROFS;
 	else if (mask & CPS_TOP_MODE)
 		rc = fit_acl(top, who, ino, st->st_mode);
+	if (rc == 0 && mask & CPS_TOP_KILL_PRIV && mask & CPS_TOP_SIZE)
+		rc = cps_node_get(top, ino, &n);
+	if (rc == 0 && n)
+		rc = cps_top_kill_plain_sgid(top, who, n);
 	if (rc == 0)
 		rc = cps_top_commit_change(top, who, &c);
 	cps_top_unlock(top);

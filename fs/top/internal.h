@@ -150,6 +150,11 @@ int cps_top_xattr_find(struct cps_top *top, uint64_t ino, const char *name,
 /** st_blocks of a regular file: the storage that its content takes, about. */
 uint64_t cps_node_blocks(struct cps_top *top, const struct cps_node *node);
 
+/** A file's content is about to change by someone who may not keep setuid: setgid
+ *  without x for the group goes too when he is not of the group. What goes with
+ *  CPS_CHANGE_KILL_PRIV is left to that. */
+int cps_top_kill_plain_sgid(struct cps_top *top, const struct cps_top_who *who,
+			    const struct cps_node *node);
 /** Would the change make sense now? 0 or -errno. What replay meets is checked too. */
 int cps_change_check(struct cps_top *top, const struct cps_change *change);
 /** Do it. Fails only for want of memory. */

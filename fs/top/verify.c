@@ -25,6 +25,45 @@ static int walk_up(struct cps_top *top, struct cps_node *n)
 	return 0;
 }
 
+/* Has the top another word for the lower folder `dir`'s name in its lower parent? */
+static int is_covered(struct cps_top *top, const struct cps_node *parent, uint64_t dir)
+{
+	struct cps_dirent de;
+	int rc;
+
+	for (uint32_t i = 0;
+	     (rc = cps_tree_readdir(top->root->tree, cps_lower_pos(parent->ino), i,
+				    &de)) == 1;
+	     i++)
+		if (cps_view_number(de.ino) == dir)
+			return cps_dents_find(&parent->dents, de.name, de.name_len) !=
+			       NULL;
+	return rc;
+}
+
+/* Is the lower folder gone, with all that it still holds below? A deleted one has no
+ * record: a folder above it has another word for the name on the way to it. 1 or 0. */
+static int is_gone(struct cps_top *top, uint64_t dir)
+{
+	uint64_t left = cps_tree_inode_count(top->root->tree);
+
+	/* What has a record is there. */
+	while (dir != CPS_TOP_ROOT && left-- && !cps_node_find(top, dir)) {
+		const struct cps_node *parent;
+		struct cps_inode inode;
+		int rc = cps_tree_inode(top->root->tree, cps_lower_pos(dir), &inode);
+
+		if (rc < 0)
+			return rc;
+		parent = cps_node_find(top, cps_view_number(inode.parent));
+		rc = parent ? is_covered(top, parent, dir) : 0;
+		if (rc)
+			return rc;
+		dir = cps_view_number(inode.parent);
+	}
+	return 0;
+}
+
 /* A lower folder that has a name in the top must have lost that below. */
 static int check_moved(struct cps_top *top, const struct cps_node *n)
 {
@@ -42,7 +81,10 @@ static int check_moved(struct cps_top *top, const struct cps_node *n)
 	if (!n->named)
 		return n->parent == lower_parent ? 0 : -EBADMSG;
 	parent = cps_node_find(top, lower_parent);
-	return parent && parent->dents.covering ? 0 : -EBADMSG;
+	if (parent)
+		return parent->dents.covering ? 0 : -EBADMSG;
+	rc = is_gone(top, lower_parent);
+	return rc < 0 ? rc : rc ? 0 : -EBADMSG;
 }
 
 /* No folder that has a name in the top shows its lower one in `dir` as well. */

@@ -10,6 +10,7 @@
 /* A process may become another program, or end and leave its number to the next; how
  * long we believe that it did not. */
 #define BELIEVE_NS 2000000
+#define STATUS_MAX 8192 /* bytes of /proc/PID/status */
 
 static void read_comm(pid_t pid, char *out)
 {
@@ -53,23 +54,62 @@ void cps_whos_add(struct cps_whos *whos, pid_t pid, int64_t now_ns, const char *
 	snprintf(seen->comm, sizeof(seen->comm), "%s", comm);
 }
 
-bool cps_who_keeps_setuid(pid_t pid)
+/* What /proc tells of a process, and where in it `field` is. NULL: nothing. */
+static const char *status_field(pid_t pid, const char *field, char text[STATUS_MAX])
 {
-	static const char field[] = "\nCapEff:";
-	char path[32], status[4096];
+	char path[32];
 	const char *at;
 	ssize_t n = -1;
 	int fd;
 
 	if (pid <= 0)
-		return false; /* not of our processes */
+		return NULL; /* not of our processes */
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
-		n = read(fd, status, sizeof(status) - 1);
+		n = read(fd, text, STATUS_MAX - 1);
 		close(fd);
 	}
-	status[n > 0 ? n : 0] = '\0';
-	at = strstr(status, field);
-	return at && strtoull(at + sizeof(field) - 1, NULL, 16) >> CAP_FSETID & 1;
+	text[n > 0 ? n : 0] = '\0';
+	at = strstr(text, field);
+	return at ? at + strlen(field) : NULL;
+}
+
+bool cps_who_keeps_setuid(pid_t pid)
+{
+	char text[STATUS_MAX];
+	const char *at = status_field(pid, "\nCapEff:", text);
+
+	return at && strtoull(at, NULL, 16) >> CAP_FSETID & 1;
+}
+
+/* Is `gid` one of the numbers of this line? */
+static bool line_has(const char *at, gid_t gid, unsigned int skip)
+{
+	char *end;
+
+	for (;; at = end) {
+		unsigned long number;
+
+		at += strspn(at, " \t");
+		number = strtoul(at, &end, 10);
+		if (end == at)
+			return false;
+		if (skip)
+			skip--;
+		else if (number == gid)
+			return true;
+	}
+}
+
+bool cps_who_in_group(pid_t pid, gid_t gid)
+{
+	char text[STATUS_MAX];
+	const char *at = status_field(pid, "\nGid:", text);
+
+	/* Real, effective, saved, and the one that files are judged by. */
+	if (at && line_has(at, gid, 3))
+		return true;
+	at = status_field(pid, "\nGroups:", text);
+	return at && line_has(at, gid, 0);
 }

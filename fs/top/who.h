@@ -37,5 +37,7 @@ void cps_whos_add(struct cps_whos *whos, pid_t pid, int64_t now_ns, const char *
 /** May the process write a setuid file without that bit going (CAP_FSETID)? For
  * requests of which the kernel does not say it. */
 bool cps_who_keeps_setuid(pid_t pid);
+/** Is the process of this group, as far as files are concerned? */
+bool cps_who_in_group(pid_t pid, gid_t gid);
 
 #endif

@@ -216,6 +216,8 @@ static int write_once(struct cps_top *top, uint64_t ino, struct write *w,
 	rc = get_regular(top, ino, &n);
 	if (rc == 0 && flags & CPS_TOP_WRITE_ASK_PRIV)
 		w->flags |= ask_kill_priv(w->who, n);
+	if (rc == 0 && w->flags & CPS_CHANGE_KILL_PRIV)
+		rc = cps_top_kill_plain_sgid(top, w->who, n);
 	if (rc == 0)
 		rc = write_node(top, n, w);
 	cps_top_unlock(top);
@@ -241,7 +243,7 @@ int cps_top_write(struct cps_top *top, const struct cps_top_who *who, uint64_t i
 		return -EFBIG;
 	rc = write_once(top, ino, &w, flags);
 	return rc == -ENOSPC && cps_top_reclaim(top) ? write_once(top, ino, &w, flags)
-						      : rc;
+						     : rc;
 }
 
 /* ---- space ---- */
@@ -315,6 +317,8 @@ int cps_top_fallocate(struct cps_top *top, const struct cps_top_who *who, uint64
 		return len ? -EFBIG : -EINVAL;
 	cps_top_lock(top);
 	rc = get_regular(top, ino, &n);
+	if (rc == 0 && ask_kill_priv(who, n))
+		rc = cps_top_kill_plain_sgid(top, who, n);
 	if (rc == 0)
 		rc = mode & zeroing ? make_hole(top, who, n, mode, off, len)
 				    : extend(top, who, n, mode, off, len);

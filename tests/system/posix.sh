@@ -21,6 +21,11 @@ umount_top
 mount_top posix posix
 "$TOOLS/posix" again "$MNT" || bad=1
 umount_top
+# By now most of the log was garbage: it was written anew.
+mount_top posix posix
+"$TOOLS/posix" again "$MNT" 04-rename-folder 05-rename-over-folder 07-folder-again \
+	08-rename-flags 10-link-nameless 22-times 31-special 33-long-names 39-numbers || bad=1
+umount_top
 [ -z "$bad" ] || fail "some behaviour is not as promised"
 
 # 10 of the bugs: a whiteout is for lower layers only.

@@ -96,14 +96,4 @@ unsigned int tree_numbers(const struct tree *ref, const struct root *root,
 
 _Noreturn void die(const char *what);
 
-/** What of a mode is compared. Who writes to a file and is in none of its groups takes
- *  its setgid away even if the group may not execute it; but FUSE does not tell a
- * driver the writer's groups. */
-static inline unsigned int comparable_mode(unsigned int mode)
-{
-	bool lone = S_ISREG(mode) && (mode & S_ISGID) && !(mode & S_IXGRP);
-
-	return lone ? mode & ~(unsigned int)S_ISGID : mode;
-}
-
 #endif

@@ -119,7 +119,7 @@ static void add_stat(struct result *out, size_t which, int rc, const struct stat
 		return;
 	}
 	snprintf(out->note + len, sizeof(out->note) - len, " %c:%o,%u:%u,%lld",
-		 "abs"[which], comparable_mode(st->st_mode), st -> st_uid, st -> st_gid,
+		 "abs"[which], st -> st_mode, st -> st_uid, st -> st_gid,
 		 folder ? 0 : (long long)st -> st_size);
 	out->links[which] = folder ? 0 : st->st_nlink;
 }
@@ -371,7 +371,7 @@ int main(int argc, char **argv)
 	setrlimit(RLIMIT_NOFILE, &files);
 	setgroups(0, NULL);
 	umask(0);
-	random_state = opts.seed * 0x9e3779b97f4a7c15ull;
+	random_state = digest(0x636170617321ull, &opts.seed, sizeof(opts.seed));
 	collect(name_ops);
 	collect(attr_ops);
 	collect(data_ops);

@@ -74,8 +74,8 @@ static void run_statx(const struct op *op, struct root *root, struct result *out
 				(op->bits & 2 ? AT_STATX_FORCE_SYNC : 0),
 			STATX_BASIC_STATS, &st);
 	if (out->rc == 0)
-		snprintf(out->note, sizeof(out->note), "%o %u %u %llu",
-			 comparable_mode(st.stx_mode), st.stx_uid, st.stx_gid,
+		snprintf(out->note, sizeof(out->note), "%o %u %u %llu", st.stx_mode,
+			 st.stx_uid, st.stx_gid,
 			 S_ISDIR(st.stx_mode) ? 0 : (unsigned long long)st.stx_size);
 }
 

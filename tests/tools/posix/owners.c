@@ -67,6 +67,13 @@ static void writing_takes_privilege_away(void)
 	CHECK(chown("priv", USER, USER) == 0 && chmod("priv", 02666) == 0);
 	as_user(USER, USER, write_as_user);
 	IS(02666, mode_of("priv"));
+	/* Not so for who is not of the group. */
+	CHECK(chown("priv", USER, OTHER) == 0 && chmod("priv", 02666) == 0);
+	as_user(USER, USER, write_as_user);
+	IS(0666, mode_of("priv"));
+	CHECK(chmod("priv", 02666) == 0);
+	as_user(USER, USER, truncate_as_user);
+	IS(0666, mode_of("priv"));
 }
 
 static void make_in_shared(void)

@@ -449,6 +449,7 @@ static bool has_caps(struct fixture *fx, uint64_t ino)
 static void privileges_go_with_owner_and_content(void **state)
 {
 	struct fixture *fx = *state;
+	const struct cps_top_who me = {.pid = getpid()}, nobody = {.pid = 0};
 	uint64_t ino = fx_find(fx, "a/f1"), other, third;
 	struct stat st = {.st_uid = 1};
 
@@ -457,17 +458,23 @@ static void privileges_go_with_owner_and_content(void **state)
 	assert_false(has_caps(fx, ino));
 	assert_int_equal(fx_stat(fx, ino).st_mode, S_IFREG | 0755);
 	assert_int_equal(cps_top_xattr_get(fx->top, ino, "user.color", NULL, 0), 4);
-	/* Without execute for the group setgid is another thing, and stays. */
+	/* Without execute for the group setgid is another thing, and stays for those
+	 * who are of the group. */
 	other = fx_file(fx, "f");
-	st.st_mode = 06644;
+	st = (struct stat){.st_mode = 06644, .st_gid = getegid()};
+	assert_int_equal(cps_top_setattr(fx->top, &fx_who, other, CPS_TOP_GID, &st), 0);
 	assert_int_equal(cps_top_setattr(fx->top, &fx_who, other, CPS_TOP_MODE, &st),
 			 0);
 	assert_int_equal(fx_write(fx, other, "x", 1, 0), 0);
 	assert_int_equal(fx_stat(fx, other).st_mode, S_IFREG | 06644);
-	assert_int_equal(cps_top_write(fx->top, &fx_who, other, "x", 1, 0,
+	assert_int_equal(
+		cps_top_write(fx->top, &me, other, "x", 1, 0, CPS_TOP_WRITE_KILL_PRIV),
+		0);
+	assert_int_equal(fx_stat(fx, other).st_mode, S_IFREG | 02644);
+	assert_int_equal(cps_top_write(fx->top, &nobody, other, "x", 1, 0,
 				       CPS_TOP_WRITE_KILL_PRIV),
 			 0);
-	assert_int_equal(fx_stat(fx, other).st_mode, S_IFREG | 02644);
+	assert_int_equal(fx_stat(fx, other).st_mode, S_IFREG | 0644);
 	/* truncate */
 	third = fx_file(fx, "g");
 	st = (struct stat){.st_mode = 06755, .st_size = 5};
