@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fs/detached.h"
 #include "fs/init_reply.h"
 #include "fs/ops.h"
 #include "fs/readahead.h"
@@ -24,6 +25,9 @@
 
 #define READ_AHEAD_KIB 1024u
 #define GRACE_MS       2000 /* for the last users after a signal */
+#define DETACHED_GRACE_MS                                                              \
+	10000 /* for what the kernel writes back at the end                            \
+	       */
 
 struct cps_mount {
 	struct cps_ops ops;
@@ -55,7 +59,8 @@ static ssize_t device_writev(int fd, struct iovec *iov, int count, void *userdat
 	cps_init_reply_patch(iov, count, &wishes);
 	n = writev(fd, iov, count);
 	/* Not before: the answer to INIT sets the kernel's own figure. */
-	if (n >= 0 && cps_readahead_raise(ops->mountpoint, READ_AHEAD_KIB) < 0)
+	if (n >= 0 &&
+	    cps_readahead_raise(ops->mountpoint, ops->root, READ_AHEAD_KIB) < 0)
 		cps_debug("the kernel keeps its read-ahead");
 	return n;
 }
@@ -137,23 +142,55 @@ static int find_mountpoint(struct cps_mount *mount, const char *name,
 		return cps_err_sys(err, -errno, "mountpoint '%s'", name);
 	if (!S_ISDIR(st.st_mode))
 		return cps_err_sys(err, -ENOTDIR, "mountpoint '%s'", name);
-	if (access("/dev/fuse", F_OK) < 0)
-		return cps_err_set(
-			err, -ENODEV,
-			"there is no /dev/fuse: the kernel's fuse module is "
-			"not loaded, or the device is not in this container");
 	return 0;
 }
 
-static int attach(struct cps_mount *mount, struct cps_err *err)
+static int find_device(struct cps_err *err)
 {
-	int rc;
+	return access("/dev/fuse", F_OK) == 0
+		       ? 0
+		       : cps_err_set(err, -ENODEV,
+				     "there is no /dev/fuse: the kernel's fuse module "
+				     "is not loaded, or the device is not in this "
+				     "container");
+}
 
+static int attach_at(struct cps_mount *mount, struct cps_err *err)
+{
 	errno = 0;
 	if (fuse_session_mount(mount->se, mount->ops.mountpoint) < 0)
 		return cps_err_sys(err, errno ? -errno : -EIO, "mount at '%s'",
 				   mount->ops.mountpoint);
 	mount->mounted = true;
+	return 0;
+}
+
+/* libfuse takes a device that somebody else has opened by this name. */
+static int attach_detached(struct cps_mount *mount, const struct cps_mount_opts *opts,
+			   struct cps_err *err)
+{
+	cps_auto(cps_fd) int device = -1;
+	char name[32];
+	int rc = cps_detached_new(opts, cps_top_writable(mount->ops.top), &device,
+				  &mount->ops.root, err);
+
+	if (rc < 0)
+		return rc;
+	snprintf(name, sizeof(name), "/dev/fd/%d", device);
+	if (fuse_session_mount(mount->se, name) < 0)
+		return cps_err_set(err, -EIO, "libfuse does not take the device");
+	CPS_TAKE_FD(device);
+	return 0;
+}
+
+static int attach(struct cps_mount *mount, const struct cps_mount_opts *opts,
+		  struct cps_err *err)
+{
+	int rc = opts->mountpoint ? attach_at(mount, err)
+				  : attach_detached(mount, opts, err);
+
+	if (rc < 0)
+		return rc;
 	rc = fuse_session_custom_io(mount->se, &device_io, fuse_session_fd(mount->se));
 	return rc < 0 ? cps_err_sys(err, rc, "/dev/fuse") : 0;
 }
@@ -171,13 +208,16 @@ int cps_mount_open(struct cps_top *top, const struct cps_mount_opts *opts,
 	if (!mount)
 		return cps_err_nomem(err);
 	mount->ops.top = top;
+	mount->ops.root = -1;
 	mount->ops.writeback = opts->writeback && cps_top_writable(top);
 	mount->ops.default_permissions = opts->default_permissions;
-	rc = find_mountpoint(mount, opts->mountpoint, err);
+	rc = opts->mountpoint ? find_mountpoint(mount, opts->mountpoint, err) : 0;
+	if (rc == 0)
+		rc = find_device(err);
 	if (rc == 0)
 		rc = new_session(mount, opts, err);
 	if (rc == 0)
-		rc = attach(mount, err);
+		rc = attach(mount, opts, err);
 	if (rc < 0)
 		return rc;
 	loop.se = mount->se;
@@ -201,6 +241,7 @@ void cps_mount_close(struct cps_mount *mount)
 {
 	if (!mount)
 		return;
+	cps_mount_stop(mount, NULL);
 	cps_loop_free(mount->loop);
 	cps_seeker_stop(mount->ops.seeker);
 	if (mount->mounted)
@@ -300,4 +341,32 @@ int cps_mount_serve(struct cps_mount *mount, struct cps_err *err)
 	}
 	release_signals(&signals);
 	return rc;
+}
+
+/* ---- serving a detached one ---- */
+
+int cps_mount_start(struct cps_mount *mount, struct cps_err *err)
+{
+	return cps_loop_start(mount->loop, err);
+}
+
+int cps_mount_root(const struct cps_mount *mount)
+{
+	return mount->ops.root;
+}
+
+int cps_mount_stop(struct cps_mount *mount, struct cps_err *err)
+{
+	int rc;
+
+	if (mount->ops.root < 0)
+		return 0;
+	/* The last holder unmounts, and the kernel writes back what it holds. */
+	close(CPS_TAKE_FD(mount->ops.root));
+	if (!mount->loop)
+		return 0;
+	await_end(mount, -1, DETACHED_GRACE_MS);
+	cps_loop_end(mount->loop);
+	rc = cps_loop_join(mount->loop);
+	return rc < 0 ? cps_err_sys(err, rc, "read requests from the kernel") : 0;
 }

@@ -15,7 +15,7 @@
 
 /** How to mount. A top that is not writable is mounted read-only. */
 struct cps_mount_opts {
-	const char *mountpoint; /* borrowed; an existing folder */
+	const char *mountpoint; /* borrowed; an existing folder; NULL: detached */
 	const char *fsname;     /* borrowed; what mount(8) shows as the device */
 	bool suid, dev;         /* honour set-id bits and device nodes */
 	bool noexec, noatime, nodiratime;
@@ -54,6 +54,15 @@ int cps_mount_open(struct cps_top *top, const struct cps_mount_opts *opts,
  *  SIGHUP (handled during the call, by one mount of a process at a time): then detach
  *  it and wait a moment for its last users. 0; -EBUSY another mount is served. */
 int cps_mount_serve(struct cps_mount *mount, struct cps_err *err);
+
+/** A detached mount is served by threads of the calling process, which goes on. They
+ *  inherit its signal mask. */
+int cps_mount_start(struct cps_mount *mount, struct cps_err *err);
+/** The root of a detached mount, O_PATH. Borrowed. */
+int cps_mount_root(const struct cps_mount *mount);
+/** Let go of the root, and serve until the others that hold it have done so too, some
+ *  seconds at most. 0, or what reading requests said. */
+int cps_mount_stop(struct cps_mount *mount, struct cps_err *err);
 
 /** Unmount if that has not happened, and free. */
 void cps_mount_close(struct cps_mount *mount);

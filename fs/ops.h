@@ -16,7 +16,8 @@ struct cps_ops {
 	int fd;                    /* borrowed; the device */
 	bool default_permissions;
 	bool writeback;        /* the kernel collects small writes */
-	char *mountpoint;      /* owned by the mount; absolute */
+	char *mountpoint;      /* owned by the mount; absolute; NULL: detached */
+	int root;              /* owned by the mount; of a detached one; else -1 */
 	bool init_reply;       /* the next message to the kernel answers INIT */
 	uint32_t kernel_flags; /* of INIT: what the kernel can do */
 };

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "store/base/fd.h"
 #include "store/base/mem.h"
@@ -72,18 +73,38 @@ int cps_mountinfo_device(const char *text, const char *mountpoint, unsigned int 
 	return rc;
 }
 
-int cps_readahead_raise(const char *mountpoint, unsigned int kib)
+static int find_mounted(const char *mountpoint, unsigned int *major,
+			unsigned int *minor)
 {
 	cps_auto(cps_buf) struct cps_buf text = CPS_BUF_INIT(MOUNTINFO_MAX);
 	cps_auto(cps_fd) int info = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	int rc = info < 0 ? -errno : cps_read_all(info, &text);
+
+	return rc < 0 ? rc
+		      : cps_mountinfo_device(cps_buf_cstr(&text), mountpoint, major,
+					     minor);
+}
+
+/* What the kernel knows without asking us. */
+static int find_detached(int root, unsigned int *major, unsigned int *minor)
+{
+	struct statx st;
+
+	if (statx(root, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &st) < 0)
+		return -errno;
+	*major = st.stx_dev_major;
+	*minor = st.stx_dev_minor;
+	return 0;
+}
+
+int cps_readahead_raise(const char *mountpoint, int root, unsigned int kib)
+{
 	cps_auto(cps_fd) int bdi = -1;
 	unsigned int major, minor;
 	char path[64], value[16];
-	int rc = info < 0 ? -errno : cps_read_all(info, &text);
+	int rc = mountpoint ? find_mounted(mountpoint, &major, &minor)
+			    : find_detached(root, &major, &minor);
 
-	if (rc == 0)
-		rc = cps_mountinfo_device(cps_buf_cstr(&text), mountpoint, &major,
-					  &minor);
 	if (rc < 0)
 		return rc;
 	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major,

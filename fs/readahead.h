@@ -10,7 +10,8 @@ int cps_mountinfo_device(const char *text, const char *mountpoint, unsigned int 
 			 unsigned int *minor);
 
 /** Let the kernel read so far ahead there; it starts with 128 KiB. Needs root.
+ *  mountpoint  NULL: of the detached mount whose root is `root`
  *  0 or -errno; nothing is lost but speed. */
-int cps_readahead_raise(const char *mountpoint, unsigned int kib);
+int cps_readahead_raise(const char *mountpoint, int root, unsigned int kib);
 
 #endif

@@ -81,7 +81,7 @@ static int start_serving(struct cps_app *app, const struct cps_mount_what *what,
 		return cps_err_wrap(&app->err, rc, "'%s'", what->source);
 	rc = cps_mount_open(out->opened.top, opts, &out->mount, &app->err);
 	if (rc == 0 && what->rw)
-		rc = cps_control_start(out->opened.top, out->opened.dirfd,
+		rc = cps_control_start(out->opened.top, out->opened.dirfd, AT_FDCWD,
 				       opts->mountpoint, &out->control, &app->err);
 	if (rc == 0 && *id)
 		puts(id);

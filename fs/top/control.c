@@ -30,7 +30,8 @@ struct reply {
 struct cps_control {
 	struct cps_top *top; /* borrowed */
 	int dirfd;           /* borrowed */
-	char *mountpoint;
+	int at;              /* borrowed */
+	char *path;
 	int fd, end_fd;
 	pthread_t thread;
 };
@@ -60,7 +61,7 @@ static int set_patience(int fd)
 static void write_back(const struct cps_control *control)
 {
 	cps_auto(cps_fd) int fd =
-		open(control->mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		openat(control->at, control->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0 || syncfs(fd) < 0)
 		cps_warn("what the kernel holds of changes was not written back: %s",
@@ -128,11 +129,11 @@ static void free_control(struct cps_control *control)
 		close(control->fd);
 	if (control->end_fd >= 0)
 		close(control->end_fd);
-	free(control->mountpoint);
+	free(control->path);
 	free(control);
 }
 
-int cps_control_start(struct cps_top *top, int dirfd, const char *mountpoint,
+int cps_control_start(struct cps_top *top, int dirfd, int at, const char *path,
 		      struct cps_control **out, struct cps_err *err)
 {
 	struct cps_control *control = calloc(1, sizeof(*control));
@@ -143,12 +144,13 @@ int cps_control_start(struct cps_top *top, int dirfd, const char *mountpoint,
 	*control = (struct cps_control){
 		.top = top,
 		.dirfd = dirfd,
-		.mountpoint = strdup(mountpoint),
+		.at = at,
+		.path = strdup(path),
 		.fd = listen_at(dirfd),
 		.end_fd = eventfd(0, EFD_CLOEXEC),
 	};
 	rc = control->fd < 0 ? control->fd : 0;
-	if (rc == 0 && (control->end_fd < 0 || !control->mountpoint))
+	if (rc == 0 && (control->end_fd < 0 || !control->path))
 		rc = -ENOMEM;
 	if (rc == 0)
 		rc = -pthread_create(&control->thread, NULL, serve, control);

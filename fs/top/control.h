@@ -9,9 +9,10 @@
 struct cps_control;
 
 /** Serve requests in a thread of its own. What the kernel still holds of changes is
- *  written back before a mark, by syncfs(2) on `mountpoint`.
- *  top, dirfd, mountpoint  borrowed until cps_control_stop() */
-int cps_control_start(struct cps_top *top, int dirfd, const char *mountpoint,
+ *  written back before a mark, by syncfs(2) on the mount at `path`, which is looked up
+ *  below the folder `at`.
+ *  top, dirfd, at  borrowed until cps_control_stop() */
+int cps_control_start(struct cps_top *top, int dirfd, int at, const char *path,
 		      struct cps_control **out, struct cps_err *err);
 void cps_control_stop(struct cps_control *control);
 
