@@ -6,6 +6,7 @@
 
 #include "store/change.h"
 #include "store/compose.h"
+#include "store/container_internal.h"
 #include "store/json.h"
 #include "store/recompress.h"
 #include "store/root.h"
@@ -111,6 +112,8 @@ static int apply_changes(json_t *doc, const struct cps_commit_opts *opts,
 	json_t *config = member(doc, "config", JSON_OBJECT, json_object);
 	int rc = config ? 0 : cps_err_nomem(err);
 
+	if (rc == 0 && opts->config)
+		rc = cps_container_members_write(opts->config, config, err);
 	for (size_t i = 0; i < opts->change_count && rc == 0; i++)
 		rc = cps_change_config(config, opts->changes[i], err);
 	return rc;

@@ -7,11 +7,15 @@
 
 /* A new image: a parent with one more layer, or one more line of history alone. */
 
+struct cps_container_config;
+
 struct cps_commit_opts {
-	const char *name;           /* NULL: the image gets none */
-	const char *author;         /* NULL: the parent's stays */
-	const char *message;        /* history comment, NULL: none */
-	const char *created_by;     /* what made the layer; NULL: "capas commit" */
+	const char *name;       /* NULL: the image gets none */
+	const char *author;     /* NULL: the parent's stays */
+	const char *message;    /* history comment, NULL: none */
+	const char *created_by; /* what made the layer; NULL: "capas commit" */
+	/* What takes the place of the parent's; NULL: nothing does. Borrowed. */
+	const struct cps_container_config *config;
 	const char *const *changes; /* as in cps_import_opts */
 	size_t change_count;
 	int64_t created_s;    /* Unix time of the image */

@@ -36,6 +36,19 @@ int cps_tops_create(struct cps_store *store, const char *name, const char *image
 		    const struct cps_image *image, struct cps_top_info *out,
 		    struct cps_err *err);
 
+struct cps_container_config;
+
+/** The same for a container: its config is there with it, and without a name it gets
+ *  one of two words. */
+int cps_tops_create_container(struct cps_store *store, const char *name,
+			      const char *image_text, const struct cps_image *image,
+			      const struct cps_container_config *config,
+			      struct cps_top_info *out, struct cps_err *err);
+
+/** Another name for a top, used or not. -EINVAL not a name; -EEXIST taken. */
+int cps_tops_rename(struct cps_store *store, struct cps_top_info *info,
+		    const char *name, struct cps_err *err);
+
 /** By name, ID, or a unique prefix of the ID of at least 4 digits. -ENOENT; -EEXIST
  *  an ambiguous prefix; -EBADMSG its top.json cannot be read. */
 int cps_tops_find(struct cps_store *store, const char *text, struct cps_top_info *out,

@@ -5,30 +5,20 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "store/compose.h"
+#include "store/container.h"
 #include "store/folder.h"
 #include "store/json.h"
+#include "store/names.h"
 #include "store/store_internal.h"
 #include "store/tops_internal.h"
 
 #define SHORT_ID   12 /* digits of the ID that make a name where none is given */
 #define MAKE_TRIES 16 /* against sweepers that meet a folder before its lock */
+#define NAME_TRIES 64 /* against random names that are taken */
 
 /* ---- what a new top says of itself ---- */
-
-static bool name_ok(const char *name)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
-				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-	static const char more[] = "abcdefghijklmnopqrstuvwxyz"
-				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-	size_t len = strlen(name);
-
-	return len >= 2 && len <= CPS_TOP_NAME_MAX && strchr(letters, name[0]) &&
-	       strspn(name, more) == len;
-}
 
 static int fresh_id(char out[CPS_TOP_ID_LEN])
 {
@@ -40,17 +30,6 @@ static int fresh_id(char out[CPS_TOP_ID_LEN])
 	return 0;
 }
 
-/* To the nanosecond, so that tops sort by age. */
-static void now_text(char out[32])
-{
-	struct timespec now;
-	char seconds[32];
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	cps_time_text(now.tv_sec, seconds);
-	snprintf(out, 32, "%.19s.%09ldZ", seconds, now.tv_nsec);
-}
-
 static int describe(struct cps_top_info *info, const char *name, const char *image_text,
 		    const struct cps_image *image, struct cps_err *err)
 {
@@ -58,7 +37,7 @@ static int describe(struct cps_top_info *info, const char *name, const char *ima
 
 	if (rc < 0)
 		return cps_err_sys(err, rc, "make an ID");
-	now_text(info->created);
+	cps_now_text(info->created);
 	info->manifest = image->manifest_digest;
 	info->image_id = image->id;
 	for (size_t i = 0; i < image->layer_count; i++)
@@ -106,7 +85,7 @@ static int try_aside(int tmp, const char *name, int *out)
 	return 1;
 }
 
-static int write_document(int folder, const struct cps_top_info *info,
+static int write_document(int folder, const char *file, const struct cps_top_info *info,
 			  struct cps_err *err)
 {
 	cps_auto(cps_json) json_t *doc = document(info);
@@ -119,8 +98,7 @@ static int write_document(int folder, const struct cps_top_info *info,
 	rc = cps_json_bytes(doc, &text, err);
 	if (rc < 0)
 		return rc;
-	fd = openat(folder, CPS_TOP_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-		    0600);
+	fd = openat(folder, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	rc = fd < 0 ? -errno : cps_write_full(fd, text.data, text.len);
 	if (rc == 0 && (fsync(fd) < 0 || fsync(folder) < 0))
 		rc = -errno;
@@ -128,7 +106,7 @@ static int write_document(int folder, const struct cps_top_info *info,
 }
 
 static int publish(struct cps_store *store, int tops, const struct cps_top_info *info,
-		   struct cps_err *err)
+		   const struct cps_container_config *config, struct cps_err *err)
 {
 	cps_auto(cps_fd) int folder = -1;
 	int rc = 0;
@@ -137,7 +115,9 @@ static int publish(struct cps_store *store, int tops, const struct cps_top_info 
 		rc = try_aside(store->tmp_fd, info->id, &folder);
 	if (rc <= 0)
 		return cps_err_sys(err, rc < 0 ? rc : -EBUSY, "make a folder in tmp/");
-	rc = write_document(folder, info, err);
+	rc = config ? cps_container_config_write(folder, config, err) : 0;
+	if (rc == 0)
+		rc = write_document(folder, CPS_TOP_FILE, info, err);
 	if (rc == 0 && renameat(store->tmp_fd, info->id, tops, info->id) < 0)
 		rc = cps_err_sys(err, -errno, "name the folder of a container");
 	if (rc < 0)
@@ -202,20 +182,49 @@ static int lock_folder(struct cps_store *store, struct cps_err *err)
 		      : CPS_TAKE_FD(tops);
 }
 
-int cps_tops_create(struct cps_store *store, const char *name, const char *image_text,
-		    const struct cps_image *image, struct cps_top_info *out,
-		    struct cps_err *err)
+static int bad_name(const char *name, struct cps_err *err)
+{
+	return cps_err_set(err, -EINVAL,
+			   "'%s' is no name of a container: only "
+			   "[a-zA-Z0-9][a-zA-Z0-9_.-]+",
+			   name);
+}
+
+/* Two words that nobody has; a number makes them unique when luck does not. */
+static int random_name(struct cps_store *store, struct cps_top_info *info,
+		       struct cps_err *err)
+{
+	unsigned char random[4];
+	char name[CPS_TOP_NAME_MAX + 1];
+	int rc = -EEXIST;
+
+	for (int i = 0; i < NAME_TRIES && rc == -EEXIST; i++) {
+		if (getentropy(random, sizeof(random)) < 0)
+			return cps_err_sys(err, -errno, "make a name");
+		cps_random_name(random, name, sizeof(name));
+		if (i >= NAME_TRIES / 2)
+			snprintf(name + strlen(name), 8, "%u", random[0] + 1u);
+		rc = check_name(store, name, err);
+	}
+	if (rc < 0)
+		return rc;
+	free(info->name);
+	info->name = strdup(name);
+	return info->name ? 0 : cps_err_nomem(err);
+}
+
+int cps_tops_create_container(struct cps_store *store, const char *name,
+			      const char *image_text, const struct cps_image *image,
+			      const struct cps_container_config *config,
+			      struct cps_top_info *out, struct cps_err *err)
 {
 	cps_auto(cps_top_info) struct cps_top_info info = {0};
 	cps_auto(cps_fd) int lock = -1, tops = -1;
 	int rc;
 
 	*out = (struct cps_top_info){0};
-	if (name && !name_ok(name))
-		return cps_err_set(err, -EINVAL,
-				   "'%s' is no name of a container: only "
-				   "[a-zA-Z0-9][a-zA-Z0-9_.-]+",
-				   name);
+	if (name && !cps_container_name_ok(name))
+		return bad_name(name, err);
 	/* gc must not come between the look at the image and the top's name. */
 	lock = cps_store_lock(store, false, err);
 	rc = lock < 0 ? lock : check_image(store, image_text, image, err);
@@ -226,14 +235,64 @@ int cps_tops_create(struct cps_store *store, const char *name, const char *image
 		return tops;
 	rc = describe(&info, name, image_text, image, err);
 	if (rc == 0)
-		rc = check_name(store, info.name, err);
+		rc = config && !name ? random_name(store, &info, err)
+				     : check_name(store, info.name, err);
 	if (rc == 0)
-		rc = publish(store, tops, &info, err);
+		rc = publish(store, tops, &info, config, err);
 	if (rc < 0)
 		return rc;
 	*out = info;
 	info = (struct cps_top_info){0};
 	return 0;
+}
+
+int cps_tops_create(struct cps_store *store, const char *name, const char *image_text,
+		    const struct cps_image *image, struct cps_top_info *out,
+		    struct cps_err *err)
+{
+	return cps_tops_create_container(store, name, image_text, image, NULL, out,
+					 err);
+}
+
+/* ---- renaming ---- */
+
+/* Written aside, synced and renamed. */
+static int replace_document(int folder, const struct cps_top_info *info,
+			    struct cps_err *err)
+{
+	static const char aside[] = CPS_TOP_FILE ".new";
+	int rc;
+
+	unlinkat(folder, aside, 0); /* of one that was killed; we hold the lock */
+	rc = write_document(folder, aside, info, err);
+	if (rc == 0 &&
+	    (renameat(folder, aside, folder, CPS_TOP_FILE) < 0 || fsync(folder) < 0))
+		rc = cps_err_sys(err, -errno, "write " CPS_TOP_FILE);
+	return rc;
+}
+
+int cps_tops_rename(struct cps_store *store, struct cps_top_info *info,
+		    const char *name, struct cps_err *err)
+{
+	cps_auto(cps_fd) int tops = -1, folder = -1;
+	char *copy;
+	int rc;
+
+	if (!cps_container_name_ok(name))
+		return bad_name(name, err);
+	tops = lock_folder(store, err);
+	rc = tops < 0 ? tops : check_name(store, name, err);
+	if (rc < 0)
+		return rc;
+	folder = cps_tops_dir(store, info, err);
+	copy = strdup(name);
+	if (folder < 0 || !copy) {
+		free(copy);
+		return folder < 0 ? folder : cps_err_nomem(err);
+	}
+	free(info->name);
+	info->name = copy;
+	return replace_document(folder, info, err);
 }
 
 /* ---- removing ---- */
