@@ -223,9 +223,6 @@ void cps_init_main(const struct cps_sandbox_opts *opts, int socket)
 	pid_t program = -1;
 	int rc = begin(opts, socket, &err);
 
-	/* While the maker prepares the root there is time for it. */
-	if (rc == 0)
-		rc = cps_filter_build(&launch.filter, &err);
 	rc = set_up(opts, socket, rc, &err, &launch, &program);
 	cps_launch_release(&launch);
 	close(socket);

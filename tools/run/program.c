@@ -19,6 +19,7 @@
 #include "tools/run/inside.h"
 #include "tools/run/program.h"
 #include "tools/run/report.h"
+#include "tools/run/seccomp.h"
 #include "tools/run/step.h"
 
 #define FDS_FIRST 10 /* descriptors that are kept out of the way of 0 to 3 */
@@ -37,13 +38,12 @@ int cps_launch_prepare(struct cps_launch *launch, int root, struct cps_err *err)
 	launch->step = cps_step_open();
 	if (launch->step < 0)
 		return cps_err_sys(err, launch->step, "the step into the sandbox");
-	return launch->filter.prog.len ? 0 : cps_filter_build(&launch->filter, err);
+	return 0;
 }
 
 void cps_launch_release(struct cps_launch *launch)
 {
 	cps_user_release(&launch->user);
-	cps_filter_release(&launch->filter);
 	cps_fd_auto(&launch->cwd);
 	cps_fd_auto(&launch->step);
 	cps_fd_auto(&launch->tty);
@@ -162,7 +162,7 @@ static int give_up(struct cps_launch *launch, struct cps_err *err)
 	if (rc == 0 && launch->dies_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		rc = -errno;
 	if (rc == 0)
-		rc = cps_filter_load(&launch->filter);
+		rc = cps_seccomp_load();
 	if (rc == 0)
 		rc = cps_caps_drop();
 	return rc < 0 ? cps_err_sys(err, rc, "give up what the program may not do") : 0;

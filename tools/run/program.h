@@ -2,7 +2,6 @@
 #define CPS_RUN_PROGRAM_H
 
 #include "tools/run/sandbox.h"
-#include "tools/run/seccomp.h"
 #include "tools/run/user.h"
 
 /* From a process in the sandbox's namespaces to the program. */
@@ -12,7 +11,6 @@
 struct cps_launch {
 	struct cps_process process; /* borrowed */
 	struct cps_user user;
-	struct cps_filter filter;
 	int cwd;  /* O_PATH of the working folder */
 	int step; /* see step.h */
 	int tty;  /* slave of the terminal; -1: process.stdio */
@@ -25,7 +23,7 @@ struct cps_launch {
 	}
 
 /** Look everything up in the root, which is O_PATH of "/" by now or soon: the user, the
- *  working folder, which is made when missing. The filter and step are made. */
+ *  working folder, which is made when missing. */
 int cps_launch_prepare(struct cps_launch *launch, int root, struct cps_err *err);
 /** Fork the program and wait until it runs.
  *  flags  of clone(2), CLONE_PARENT or 0

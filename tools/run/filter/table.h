@@ -1,5 +1,5 @@
-#ifndef CPS_RUN_SECCOMP_TABLE_H
-#define CPS_RUN_SECCOMP_TABLE_H
+#ifndef CPS_RUN_FILTER_TABLE_H
+#define CPS_RUN_FILTER_TABLE_H
 
 #include <seccomp.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "tools/run/seccomp_table.h"
+#include "tools/run/filter/table.h"
 
 #include "store/base/mem.h"
 
