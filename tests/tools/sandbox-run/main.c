@@ -1,0 +1,236 @@
+/* Runs a program in a sandbox over a folder, for probes.sh. Mounts nothing itself. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "store/base/fd.h"
+#include "tools/run/sandbox.h"
+
+#define LIST_MAX 64
+
+static const char usage[] =
+	"usage: sandbox-run [OPTION]... ROOT PROGRAM [ARGUMENT]...\n"
+	"  -u USER  -w WORKDIR  -e NAME=VALUE  -H HOSTNAME  -n host|none|private  -R\n"
+	"  -v SOURCE:TARGET[:ro]  -T PATH[:OPTIONS]  -d RESOLV_CONF  -h HOSTS  -t\n"
+	"  -m BYTES  -c MILLI_CPUS  -p PIDS  -g CGROUP  -r\n"
+	"  -x COMMAND  run by sh(1) once the program runs, INIT in its environment\n"
+	"  -X ARGUMENTS  parted by spaces: executed in the sandbox too; its status is "
+	"ours\n"
+	"  -s SIGNAL  given to the program when it says a line on its output\n";
+
+struct told {
+	struct cps_sandbox_opts opts;
+	struct cps_process process;
+	struct cps_volume volumes[LIST_MAX];
+	const char *tmpfs[LIST_MAX];
+	char *env[LIST_MAX + 1];
+	size_t envs;
+	const char *command;
+	char *executed;
+	int signal;
+};
+
+static int fail(const char *what)
+{
+	fprintf(stderr, "sandbox-run: %s: %s\n", what, strerror(errno));
+	return 124;
+}
+
+static int take_volume(struct told *told, char *text)
+{
+	struct cps_volume *volume = &told->volumes[told->opts.volume_count];
+	char *target = strchr(text, ':'), *mode;
+
+	if (!target || told->opts.volume_count == LIST_MAX)
+		return fail("volume");
+	*target++ = '\0';
+	mode = strrchr(target, ':');
+	if (mode && strcmp(mode, ":ro") == 0) {
+		*mode = '\0';
+		volume->read_only = true;
+	}
+	volume->target = target;
+	volume->source = open(text, O_PATH | O_CLOEXEC);
+	told->opts.volume_count++;
+	return volume->source < 0 ? fail(text) : 0;
+}
+
+static int take_option(struct told *told, int option)
+{
+	struct cps_sandbox_opts *opts = &told->opts;
+
+	switch (option) {
+	case 'u':
+		told->process.user = optarg;
+		break;
+	case 'w':
+		told->process.cwd = optarg;
+		break;
+	case 'e':
+		told->env[told->envs++ % LIST_MAX] = optarg;
+		break;
+	case 'H':
+		opts->hostname = optarg;
+		break;
+	case 'n':
+		opts->net = *optarg == 'h'   ? CPS_NET_HOST
+			    : *optarg == 'p' ? CPS_NET_PRIVATE
+					     : CPS_NET_NONE;
+		break;
+	case 'R':
+		opts->read_only = true;
+		break;
+	case 'v':
+		return take_volume(told, optarg);
+	case 'T':
+		told->tmpfs[opts->tmpfs_count++ % LIST_MAX] = optarg;
+		break;
+	case 'd':
+		opts->resolv_conf = optarg;
+		break;
+	case 'h':
+		opts->hosts = optarg;
+		break;
+	case 't':
+		told->process.terminal = true;
+		break;
+	case 'm':
+		opts->memory_bytes = strtoull(optarg, NULL, 0);
+		break;
+	case 'c':
+		opts->cpus_milli = strtoull(optarg, NULL, 0);
+		break;
+	case 'p':
+		opts->pids = strtoull(optarg, NULL, 0);
+		break;
+	case 'g':
+		opts->cgroup = optarg;
+		break;
+	case 'r':
+		opts->rootless = true;
+		break;
+	case 'x':
+		told->command = optarg;
+		break;
+	case 'X':
+		told->executed = optarg;
+		break;
+	case 's':
+		told->signal = atoi(optarg);
+		break;
+	default:
+		fputs(usage, stderr);
+		return 124;
+	}
+	return 0;
+}
+
+/* Copy what comes out of the terminal, and what comes in, until it hangs up. */
+static void carry(int tty)
+{
+	struct pollfd fds[2] = {{tty, POLLIN, 0}, {0, POLLIN, 0}};
+	char bytes[4096];
+
+	while (poll(fds, 2, -1) >= 0) {
+		for (int i = 0; i < 2; i++) {
+			ssize_t n;
+
+			if (!fds[i].revents)
+				continue;
+			n = read(fds[i].fd, bytes, sizeof(bytes));
+			if (n <= 0 && i == 0)
+				return;
+			if (n <= 0)
+				fds[i].fd = -1;
+			else if (cps_write_full(i ? tty : 1, bytes, (size_t)n) < 0)
+				return;
+		}
+	}
+}
+
+static int execute(struct told *told, struct cps_sandbox *sandbox, struct cps_err *err)
+{
+	struct cps_process process = told->process;
+	char *argv[LIST_MAX] = {0}, *save = NULL;
+	int tty = -1, status, rc;
+	size_t count = 0;
+	pid_t pid;
+
+	for (char *word = strtok_r(told->executed, " ", &save);
+	     word && count < LIST_MAX - 1; word = strtok_r(NULL, " ", &save))
+		argv[count++] = word;
+	process.argv = argv;
+	rc = cps_sandbox_exec(cps_sandbox_fd(sandbox), &process, &pid, &tty, err);
+	if (rc < 0)
+		return rc;
+	if (tty >= 0)
+		carry(tty);
+	if (waitpid(pid, &status, 0) < 0)
+		return fail("wait");
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int run(struct told *told, int root, struct cps_err *err)
+{
+	cps_auto(cps_sandbox_free) struct cps_sandbox *sandbox = NULL;
+	char line[256], number[32];
+	int tty = -1, pipe_fds[2] = {-1, -1};
+	int rc = cps_sandbox_new(&told->opts, &sandbox, err);
+
+	if (rc == 0 && told->signal) {
+		if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+			return -errno;
+		told->process.stdio[1] = pipe_fds[1];
+	}
+	if (rc == 0)
+		rc = cps_sandbox_start(sandbox, root, &told->process, &tty, err);
+	if (rc < 0)
+		return rc;
+	snprintf(number, sizeof(number), "%d", (int)cps_sandbox_pid(sandbox));
+	setenv("INIT", number, 1);
+	if (told->command && system(told->command) != 0)
+		return fail("the command");
+	if (told->signal && read(pipe_fds[0], line, sizeof(line)) > 0)
+		cps_sandbox_signal(sandbox, told->signal);
+	if (told->executed)
+		return execute(told, sandbox, err);
+	if (tty >= 0)
+		carry(tty);
+	return cps_sandbox_status(sandbox);
+}
+
+int main(int argc, char **argv)
+{
+	struct told told = {.process.stdio = {0, 1, 2}, .opts.net = CPS_NET_NONE};
+	struct cps_err err = CPS_ERR_INIT;
+	int option, root, rc;
+
+	told.opts.volumes = told.volumes;
+	told.opts.tmpfs = told.tmpfs;
+	told.process.env = told.env;
+	told.process.user = "";
+	while ((option = getopt(argc, argv, "+u:w:e:H:n:Rv:T:d:h:tm:c:p:g:rx:X:s:")) >=
+	       0) {
+		rc = take_option(&told, option);
+		if (rc)
+			return rc;
+	}
+	if (argc - optind < 2)
+		return fail(usage);
+	root = open(argv[optind], O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return fail(argv[optind]);
+	told.process.argv = argv + optind + 1;
+	rc = run(&told, root, &err);
+	if (rc >= 0)
+		return rc;
+	fprintf(stderr, "sandbox-run: %s\n", err.msg);
+	return rc == -ENOENT ? 127 : rc == -EACCES ? 126 : 125;
+}

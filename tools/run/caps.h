@@ -1,0 +1,13 @@
+#ifndef CPS_RUN_CAPS_H
+#define CPS_RUN_CAPS_H
+
+/* Docker's 14 capabilities. All return 0 or -errno. */
+
+/** Nothing else can be had again, whatever is executed. */
+int cps_caps_bound(void);
+/** All that this process may have is in effect. */
+int cps_caps_raise(void);
+/** Keep the 14, as far as we have them; none is inherited. */
+int cps_caps_drop(void);
+
+#endif

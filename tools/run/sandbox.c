@@ -1,0 +1,178 @@
+#include "tools/run/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "store/base/fd.h"
+#include "tools/run/init.h"
+#include "tools/run/mounts.h"
+#include "tools/run/wire.h"
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+struct cps_sandbox {
+	pid_t pid;
+	int pidfd, socket;
+	bool waited;
+	int status; /* once waited for */
+};
+
+/* ---- making ---- */
+
+/* Volumes as detached mounts: the init lives in another mount namespace, where those of
+ * ours cannot be copied. */
+static int clone_volumes(const struct cps_sandbox_opts *opts,
+			 struct cps_volume *volumes, struct cps_err *err)
+{
+	for (size_t i = 0; i < opts->volume_count; i++) {
+		volumes[i] = opts->volumes[i];
+		volumes[i].source = cps_mount_clone(opts->volumes[i].source, "", true);
+		if (volumes[i].source < 0)
+			return cps_err_sys(err, volumes[i].source, "volume for '%s'",
+					   volumes[i].target);
+	}
+	return 0;
+}
+
+static void close_volumes(struct cps_volume *volumes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (volumes[i].source > 0)
+			close(volumes[i].source);
+	free(volumes);
+}
+
+static int clone_init(const struct cps_sandbox_opts *opts, struct cps_sandbox *sandbox,
+		      struct cps_err *err)
+{
+	struct clone_args args = {
+		.flags = CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
+			 CLONE_NEWUTS |
+			 (opts->net == CPS_NET_HOST ? 0 : (uint64_t)CLONE_NEWNET),
+		.pidfd = (uint64_t)(uintptr_t)&sandbox->pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return cps_err_sys(err, -errno, "a socket");
+	sandbox->socket = ends[0];
+	sandbox->pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (sandbox->pid == 0)
+		cps_init_main(opts, ends[1]);
+	if (sandbox->pid < 0)
+		cps_err_sys(err, -errno, "make the namespaces");
+	close(ends[1]);
+	return sandbox->pid < 0 ? -EPERM : 0;
+}
+
+int cps_sandbox_new(const struct cps_sandbox_opts *opts, struct cps_sandbox **out,
+		    struct cps_err *err)
+{
+	struct cps_sandbox_opts own = *opts;
+	struct cps_volume *volumes = calloc(opts->volume_count + 1, sizeof(*volumes));
+	cps_auto(cps_sandbox_free) struct cps_sandbox *sandbox =
+		calloc(1, sizeof(*sandbox));
+	int rc;
+
+	if (!sandbox || !volumes) {
+		free(volumes);
+		return cps_err_nomem(err);
+	}
+	sandbox->pidfd = sandbox->socket = sandbox->pid = -1;
+	rc = clone_volumes(opts, volumes, err);
+	own.volumes = volumes;
+	if (rc == 0)
+		rc = clone_init(&own, sandbox, err);
+	close_volumes(volumes, opts->volume_count);
+	if (rc == 0)
+		*out = CPS_TAKE(sandbox);
+	return rc;
+}
+
+int cps_sandbox_start(struct cps_sandbox *sandbox, int root,
+		      const struct cps_process *process, int *tty, struct cps_err *err)
+{
+	/* Older kernels copy no mount that is detached already; that one goes as it is.
+	 */
+	cps_auto(cps_fd) int copy = cps_mount_clone(root, "", true);
+	int rc;
+
+	*tty = -1;
+	if (copy < 0 && copy != -EINVAL)
+		return cps_err_sys(err, copy, "the root");
+	rc = cps_order_send(sandbox->socket, copy < 0 ? root : copy, process, err);
+	return rc < 0 ? rc : cps_answer_receive(sandbox->socket, tty, err);
+}
+
+/* ---- living ---- */
+
+pid_t cps_sandbox_pid(const struct cps_sandbox *sandbox)
+{
+	return sandbox->pid;
+}
+
+int cps_sandbox_fd(const struct cps_sandbox *sandbox)
+{
+	return sandbox->pidfd;
+}
+
+int cps_sandbox_signal(struct cps_sandbox *sandbox, int signo)
+{
+	siginfo_t info = {.si_signo = SIGRTMAX, .si_code = SI_QUEUE};
+	int rc;
+
+	if (signo < 0 || signo >= NSIG)
+		return -EINVAL;
+	if (signo == SIGKILL || signo == 0) {
+		rc = pidfd_send_signal(sandbox->pidfd, signo, NULL, 0);
+	} else {
+		/* SIGSTOP would stop the init; see its pass_on(). */
+		info.si_value.sival_int = signo;
+		rc = pidfd_send_signal(sandbox->pidfd, SIGRTMAX, &info, 0);
+	}
+	return rc < 0 ? -errno : 0;
+}
+
+int cps_sandbox_status(struct cps_sandbox *sandbox)
+{
+	siginfo_t info = {0};
+	int rc;
+
+	if (sandbox->waited)
+		return sandbox->status;
+	do
+		rc = waitid(P_PIDFD, (id_t)sandbox->pidfd, &info, WEXITED);
+	while (rc < 0 && errno == EINTR);
+	sandbox->waited = true;
+	/* Somebody else waited for it: it ended, and nobody knows how. */
+	sandbox->status = rc < 0                       ? 128 + SIGKILL
+			  : info.si_code == CLD_EXITED ? info.si_status
+						       : 128 + info.si_status;
+	return sandbox->status;
+}
+
+void cps_sandbox_free(struct cps_sandbox *sandbox)
+{
+	if (!sandbox)
+		return;
+	if (sandbox->pidfd >= 0) {
+		if (!sandbox->waited) {
+			pidfd_send_signal(sandbox->pidfd, SIGKILL, NULL, 0);
+			cps_sandbox_status(sandbox);
+		}
+		close(sandbox->pidfd);
+	}
+	cps_fd_auto(&sandbox->socket);
+	free(sandbox);
+}
