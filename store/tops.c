@@ -296,6 +296,21 @@ static bool still_there(int tops, const char *id, int folder)
 	       here.st_ino == named.st_ino && here.st_dev == named.st_dev;
 }
 
+int cps_tops_peek(struct cps_store *store, const struct cps_top_info *info,
+		  struct cps_err *err)
+{
+	cps_auto(cps_fd) int tops = cps_tops_folder(store, err);
+	int folder;
+
+	if (tops < 0)
+		return tops;
+	folder =
+		openat(tops, info->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return folder < 0 ? cps_err_sys(err, -errno, "container '%s': open its folder",
+					info->id)
+			  : folder;
+}
+
 int cps_tops_dir(struct cps_store *store, const struct cps_top_info *info,
 		 struct cps_err *err)
 {

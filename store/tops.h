@@ -76,6 +76,10 @@ static inline void cps_top_list_auto(struct cps_top_list *list)
 int cps_tops_dir(struct cps_store *store, const struct cps_top_info *info,
 		 struct cps_err *err);
 
+/** The same without the lock, for a short look at what may be removed meanwhile. */
+int cps_tops_peek(struct cps_store *store, const struct cps_top_info *info,
+		  struct cps_err *err);
+
 /** The image that a top stands on, by its manifest, whatever names it has now. */
 int cps_tops_image(struct cps_store *store, const struct cps_top_info *info,
 		   struct cps_image **out, struct cps_err *err);

@@ -4,20 +4,18 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "store/base/fd.h"
 #include "store/base/log.h"
+#include "store/base/unix.h"
 
 #define SOCKET     "control"
 #define PATIENCE_S 30 /* for the other side to say something */
-#define BACKLOG    8
 
 /* A request is the mark's name, with its NUL, in one message. */
 
@@ -35,14 +33,6 @@ struct cps_control {
 	int fd, end_fd;
 	pthread_t thread;
 };
-
-/* A path of any length does not fit in a sockaddr; one below a descriptor does. */
-static void address(int dirfd, struct sockaddr_un *out)
-{
-	*out = (struct sockaddr_un){.sun_family = AF_UNIX};
-	snprintf(out->sun_path, sizeof(out->sun_path), "/proc/self/fd/%d/" SOCKET,
-		 dirfd);
-}
 
 static int set_patience(int fd)
 {
@@ -107,22 +97,6 @@ static void *serve(void *arg)
 	}
 }
 
-static int listen_at(int dirfd)
-{
-	cps_auto(cps_fd) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	struct sockaddr_un name;
-
-	if (fd < 0)
-		return -errno;
-	/* We hold the top's lock: one that is there is a dead driver's. */
-	unlinkat(dirfd, SOCKET, 0);
-	address(dirfd, &name);
-	if (bind(fd, (struct sockaddr *)&name, sizeof(name)) < 0 ||
-	    listen(fd, BACKLOG) < 0)
-		return -errno;
-	return CPS_TAKE_FD(fd);
-}
-
 static void free_control(struct cps_control *control)
 {
 	if (control->fd >= 0)
@@ -146,7 +120,8 @@ int cps_control_start(struct cps_top *top, int dirfd, int at, const char *path,
 		.dirfd = dirfd,
 		.at = at,
 		.path = strdup(path),
-		.fd = listen_at(dirfd),
+		/* We hold the top's lock: one that is there is a dead driver's. */
+		.fd = cps_unix_listen(dirfd, SOCKET, SOCK_SEQPACKET),
 		.end_fd = eventfd(0, EFD_CLOEXEC),
 	};
 	rc = control->fd < 0 ? control->fd : 0;
@@ -176,22 +151,9 @@ void cps_control_stop(struct cps_control *control)
 
 /* ---- the other side ---- */
 
-static int reach(int dirfd)
-{
-	cps_auto(cps_fd) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	struct sockaddr_un to;
-
-	if (fd < 0)
-		return -errno;
-	address(dirfd, &to);
-	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0)
-		return CPS_TAKE_FD(fd);
-	return errno == ENOENT || errno == ECONNREFUSED ? -ENOTCONN : -errno;
-}
-
 bool cps_control_alive(int dirfd)
 {
-	cps_auto(cps_fd) int fd = reach(dirfd);
+	cps_auto(cps_fd) int fd = cps_unix_connect(dirfd, SOCKET, SOCK_SEQPACKET);
 
 	return fd >= 0;
 }
@@ -204,7 +166,7 @@ int cps_control_mark(int dirfd, const char *name, uint64_t *upto, struct cps_err
 
 	if (len > CPS_NAME_MAX)
 		return cps_err_set(err, -ENAMETOOLONG, "the mark's name is too long");
-	fd = reach(dirfd);
+	fd = cps_unix_connect(dirfd, SOCKET, SOCK_SEQPACKET);
 	if (fd == -ENOTCONN)
 		return cps_err_set(err, -ENOTCONN, "it is not mounted");
 	if (fd < 0)
