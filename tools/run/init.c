@@ -2,18 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "store/base/fd.h"
+#include "tools/run/net.h"
 #include "tools/run/program.h"
 #include "tools/run/scene.h"
 #include "tools/run/wire.h"
@@ -66,17 +64,6 @@ static int use_null(int dir, const char *path)
 	return 0;
 }
 
-static int set_loopback_up(void)
-{
-	cps_auto(cps_fd) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq request = {.ifr_name = "lo"};
-
-	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
-		return -errno;
-	request.ifr_flags |= IFF_UP;
-	return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
-}
-
 static int begin(const struct cps_sandbox_opts *opts, int socket, struct cps_err *err)
 {
 	sigset_t all;
@@ -100,8 +87,8 @@ static int begin(const struct cps_sandbox_opts *opts, int socket, struct cps_err
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION, NULL, 0, 0, 0);
 	if (opts->hostname && sethostname(opts->hostname, strlen(opts->hostname)) < 0)
 		return cps_err_sys(err, -errno, "host name '%s'", opts->hostname);
-	rc = opts->net == CPS_NET_HOST ? 0 : set_loopback_up();
-	return rc < 0 ? cps_err_sys(err, rc, "the loopback interface") : 0;
+	rc = opts->net == CPS_NET_HOST ? 0 : cps_net_begin();
+	return rc < 0 ? cps_err_sys(err, rc, "the network") : 0;
 }
 
 /* ---- with the root ---- */
@@ -110,8 +97,6 @@ static int set_scene(struct cps_scene *scene, struct cps_order *order,
 		     struct cps_launch *launch, int *master, struct cps_err *err)
 {
 	int tty[2] = {-1, -1};
-	struct winsize size = {.ws_row = order->process.rows,
-			       .ws_col = order->process.columns};
 	int rc = cps_scene_begin(scene, order->root, err);
 
 	if (rc == 0)
@@ -121,11 +106,9 @@ static int set_scene(struct cps_scene *scene, struct cps_order *order,
 	if (rc == 0)
 		rc = cps_scene_kernel(scene, err);
 	if (rc == 0 && order->process.terminal)
-		rc = cps_scene_terminal(scene, tty, err);
+		rc = cps_scene_terminal(scene, &order->process, tty, err);
 	*master = tty[0];
 	launch->tty = tty[1];
-	if (rc == 0 && size.ws_row && size.ws_col)
-		ioctl(tty[0], TIOCSWINSZ, &size);
 	if (rc == 0)
 		rc = cps_scene_volumes(scene, err);
 	if (rc == 0)
