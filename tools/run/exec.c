@@ -116,7 +116,7 @@ static int run_inside(int init, struct cps_launch *launch, int *master, pid_t *p
 	int rc = enter(init, err);
 
 	if (rc < 0)
-		return rc;
+		return cps_not_the_program(rc);
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return cps_err_sys(err, -errno, "the container's root");
@@ -124,8 +124,7 @@ static int run_inside(int init, struct cps_launch *launch, int *master, pid_t *p
 		rc = open_tty(launch, master, err);
 	if (rc == 0)
 		rc = cps_launch_prepare(launch, root, err);
-	if (rc == -ENOENT || rc == -EACCES)
-		rc = -EINVAL;
+	rc = cps_not_the_program(rc);
 	return rc < 0 ? rc : cps_launch_start(launch, CLONE_PARENT, pid, err);
 }
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -17,6 +18,8 @@
 #include "tools/run/wire.h"
 
 #define KEYCTL_JOIN_SESSION 1
+#define NAME                "capas-init"
+#define ARG_START_FIELD     48
 
 /* ---- alone ---- */
 
@@ -64,6 +67,27 @@ static int use_null(int dir, const char *path)
 	return 0;
 }
 
+/* The caller's arguments, which ps(1) would show inside, are the caller's. They lie in
+ * our own memory, where field 48 and 49 of stat say. */
+static void hide_arguments(void)
+{
+	cps_auto(cps_fd) int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	char text[4096], *at;
+	ssize_t len = fd < 0 ? -1 : cps_read_full(fd, text, sizeof(text) - 1);
+	unsigned long start, end;
+
+	if (len <= 0)
+		return;
+	text[len] = '\0';
+	at = strrchr(text, ')'); /* ends field 2, which may have anything in it */
+	for (int field = 2; at && field < ARG_START_FIELD; field++)
+		at = strchr(at + 1, ' ');
+	if (!at || sscanf(at, "%lu %lu", &start, &end) != 2 || end <= start)
+		return;
+	memset((char *)start, 0, end - start);
+	snprintf((char *)start, end - start, "%s", NAME);
+}
+
 static int begin(const struct cps_sandbox_opts *opts, int socket, struct cps_err *err)
 {
 	sigset_t all;
@@ -71,7 +95,8 @@ static int begin(const struct cps_sandbox_opts *opts, int socket, struct cps_err
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	prctl(PR_SET_NAME, "capas-init");
+	prctl(PR_SET_NAME, NAME);
+	hide_arguments();
 	umask(0);
 	/* In a user namespace init's more capabilities keep the program away from it,
 	 * and its user has to reach it from outside. */
@@ -115,8 +140,7 @@ static int set_scene(struct cps_scene *scene, struct cps_order *order,
 		rc = cps_launch_prepare(launch, scene->root, err);
 	if (rc == 0)
 		rc = cps_scene_end(scene, err);
-	/* These numbers say something about the program, which was not reached yet. */
-	return rc == -ENOENT || rc == -EACCES ? -EINVAL : rc;
+	return cps_not_the_program(rc);
 }
 
 static void close_scene(struct cps_scene *scene)

@@ -107,7 +107,7 @@ int cps_sandbox_new(const struct cps_sandbox_opts *opts, struct cps_sandbox **ou
 	close_volumes(volumes, opts->volume_count);
 	if (rc == 0)
 		*out = CPS_TAKE(sandbox);
-	return rc;
+	return cps_not_the_program(rc);
 }
 
 int cps_sandbox_start(struct cps_sandbox *sandbox, int root,

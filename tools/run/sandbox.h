@@ -23,7 +23,7 @@
 enum cps_net {
 	CPS_NET_HOST,   /* the caller's network */
 	CPS_NET_NONE,   /* loopback only */
-	CPS_NET_PRIVATE /* its own, connected by slirp4netns or pasta */
+	CPS_NET_PRIVATE /* its own, connected by slirp4netns */
 };
 
 /** What to run, and as whom. Strings and arrays are borrowed for the call. */
@@ -73,7 +73,8 @@ struct cps_sandbox;
 
 /** Clone the init, which waits for the root. Call it before any thread is made, and in
  *  the thread that lives longest: the sandbox is killed when that ends.
- *  0; -errno with what failed named. */
+ *  0; -errno with what failed named; never -ENOENT or -EACCES, which say something of
+ *  the program. */
 int cps_sandbox_new(const struct cps_sandbox_opts *opts, struct cps_sandbox **out,
 		    struct cps_err *err);
 
