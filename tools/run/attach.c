@@ -15,7 +15,7 @@
 #include "store/base/unix.h"
 #include "tools/run/crowd.h"
 #include "tools/run/frame.h"
-#include "tools/run/terminal.h"
+#include "tools/run/window.h"
 
 #define STDIN_BYTES 32768u
 #define RESULT_MS   10000 /* for a monitor's answer */
@@ -53,7 +53,7 @@ static void send_size(struct window *w)
 {
 	struct cps_frame_size size;
 
-	cps_terminal_size(STDIN_FILENO, &size.rows, &size.columns);
+	cps_window_size(STDIN_FILENO, &size.rows, &size.columns);
 	if (size.rows)
 		cps_frame_put(&w->out, CPS_FRAME_RESIZE, &size, sizeof(size));
 }
@@ -195,13 +195,13 @@ int cps_attach(const struct cps_attach_opts *opts, int *status, struct cps_err *
 	w->signals = catch_signals(w, &before);
 	signal(SIGPIPE, SIG_IGN);
 	if (opts->terminal && opts->stdin_too)
-		cps_terminal_raw(STDIN_FILENO);
+		cps_window_raw(STDIN_FILENO);
 	if (opts->terminal)
 		send_size(w);
 	rc = w->signals < 0 ? cps_err_sys(err, -errno, "make a signalfd") : flush(w);
 	if (rc == 0)
 		rc = look(w, status);
-	cps_terminal_restore();
+	cps_window_restore();
 	if (w->signals >= 0)
 		close(w->signals);
 	sigprocmask(SIG_SETMASK, &before, NULL);
@@ -322,7 +322,7 @@ int cps_attach_terminal(int tty, bool stdin_too)
 	w->stdin_open = stdin_too;
 	w->signals = catch_signals(w, &before);
 	if (stdin_too)
-		cps_terminal_raw(STDIN_FILENO);
+		cps_window_raw(STDIN_FILENO);
 	resize(tty);
 	while (n > 0 && end == CPS_ATTACH_EXITED) {
 		struct pollfd fds[] = {
@@ -342,7 +342,7 @@ int cps_attach_terminal(int tty, bool stdin_too)
 		if (fds[0].revents && (n = read(tty, w->typed, sizeof(w->typed))) > 0)
 			cps_write_full(STDOUT_FILENO, w->typed, (size_t)n);
 	}
-	cps_terminal_restore();
+	cps_window_restore();
 	if (w->signals >= 0)
 		close(w->signals);
 	sigprocmask(SIG_SETMASK, &before, NULL);

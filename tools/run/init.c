@@ -2,23 +2,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "store/base/fd.h"
+#include "tools/run/net.h"
 #include "tools/run/program.h"
 #include "tools/run/scene.h"
 #include "tools/run/wire.h"
 
 #define KEYCTL_JOIN_SESSION 1
+#define NAME                "capas-init"
+#define ARG_START_FIELD     48
 
 /* ---- alone ---- */
 
@@ -66,15 +67,25 @@ static int use_null(int dir, const char *path)
 	return 0;
 }
 
-static int set_loopback_up(void)
+/* The caller's arguments, which ps(1) would show inside, are the caller's. They lie in
+ * our own memory, where field 48 and 49 of stat say. */
+static void hide_arguments(void)
 {
-	cps_auto(cps_fd) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq request = {.ifr_name = "lo"};
+	cps_auto(cps_fd) int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	char text[4096], *at;
+	ssize_t len = fd < 0 ? -1 : cps_read_full(fd, text, sizeof(text) - 1);
+	unsigned long start, end;
 
-	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
-		return -errno;
-	request.ifr_flags |= IFF_UP;
-	return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
+	if (len <= 0)
+		return;
+	text[len] = '\0';
+	at = strrchr(text, ')'); /* ends field 2, which may have anything in it */
+	for (int field = 2; at && field < ARG_START_FIELD; field++)
+		at = strchr(at + 1, ' ');
+	if (!at || sscanf(at, "%lu %lu", &start, &end) != 2 || end <= start)
+		return;
+	memset((char *)start, 0, end - start);
+	snprintf((char *)start, end - start, "%s", NAME);
 }
 
 static int begin(const struct cps_sandbox_opts *opts, int socket, struct cps_err *err)
@@ -84,7 +95,8 @@ static int begin(const struct cps_sandbox_opts *opts, int socket, struct cps_err
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	prctl(PR_SET_NAME, "capas-init");
+	prctl(PR_SET_NAME, NAME);
+	hide_arguments();
 	umask(0);
 	/* In a user namespace init's more capabilities keep the program away from it,
 	 * and its user has to reach it from outside. */
@@ -100,8 +112,8 @@ static int begin(const struct cps_sandbox_opts *opts, int socket, struct cps_err
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION, NULL, 0, 0, 0);
 	if (opts->hostname && sethostname(opts->hostname, strlen(opts->hostname)) < 0)
 		return cps_err_sys(err, -errno, "host name '%s'", opts->hostname);
-	rc = opts->net == CPS_NET_HOST ? 0 : set_loopback_up();
-	return rc < 0 ? cps_err_sys(err, rc, "the loopback interface") : 0;
+	rc = opts->net == CPS_NET_HOST ? 0 : cps_net_begin();
+	return rc < 0 ? cps_err_sys(err, rc, "the network") : 0;
 }
 
 /* ---- with the root ---- */
@@ -110,8 +122,6 @@ static int set_scene(struct cps_scene *scene, struct cps_order *order,
 		     struct cps_launch *launch, int *master, struct cps_err *err)
 {
 	int tty[2] = {-1, -1};
-	struct winsize size = {.ws_row = order->process.rows,
-			       .ws_col = order->process.columns};
 	int rc = cps_scene_begin(scene, order->root, err);
 
 	if (rc == 0)
@@ -121,19 +131,16 @@ static int set_scene(struct cps_scene *scene, struct cps_order *order,
 	if (rc == 0)
 		rc = cps_scene_kernel(scene, err);
 	if (rc == 0 && order->process.terminal)
-		rc = cps_scene_terminal(scene, tty, err);
+		rc = cps_scene_terminal(scene, &order->process, tty, err);
 	*master = tty[0];
 	launch->tty = tty[1];
-	if (rc == 0 && size.ws_row && size.ws_col)
-		ioctl(tty[0], TIOCSWINSZ, &size);
 	if (rc == 0)
 		rc = cps_scene_volumes(scene, err);
 	if (rc == 0)
 		rc = cps_launch_prepare(launch, scene->root, err);
 	if (rc == 0)
 		rc = cps_scene_end(scene, err);
-	/* These numbers say something about the program, which was not reached yet. */
-	return rc == -ENOENT || rc == -EACCES ? -EINVAL : rc;
+	return cps_not_the_program(rc);
 }
 
 static void close_scene(struct cps_scene *scene)

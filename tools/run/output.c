@@ -8,6 +8,7 @@
 
 #include "store/base/fd.h"
 #include "store/base/le.h"
+#include "store/base/mem.h"
 
 #define HEAD 16u /* bytes */
 

@@ -12,8 +12,10 @@
 #include <sys/wait.h>
 
 #include "store/base/fd.h"
+#include "tools/run/cgroup.h"
 #include "tools/run/init.h"
 #include "tools/run/mounts.h"
+#include "tools/run/net.h"
 #include "tools/run/wire.h"
 
 #ifndef P_PIDFD
@@ -23,6 +25,8 @@
 struct cps_sandbox {
 	pid_t pid;
 	int pidfd, socket;
+	struct cps_cgroup *cgroup; /* owned; NULL without limits */
+	pid_t net;                 /* what connects its network, or -1 */
 	bool waited;
 	int status; /* once waited for */
 };
@@ -62,7 +66,7 @@ static int clone_init(const struct cps_sandbox_opts *opts, struct cps_sandbox *s
 		.pidfd = (uint64_t)(uintptr_t)&sandbox->pidfd,
 		.exit_signal = SIGCHLD,
 	};
-	int ends[2];
+	int ends[2], rc = 0;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return cps_err_sys(err, -errno, "a socket");
@@ -71,9 +75,9 @@ static int clone_init(const struct cps_sandbox_opts *opts, struct cps_sandbox *s
 	if (sandbox->pid == 0)
 		cps_init_main(opts, ends[1]);
 	if (sandbox->pid < 0)
-		cps_err_sys(err, -errno, "make the namespaces");
+		rc = cps_err_sys(err, -errno, "make the namespaces");
 	close(ends[1]);
-	return sandbox->pid < 0 ? -EPERM : 0;
+	return rc;
 }
 
 int cps_sandbox_new(const struct cps_sandbox_opts *opts, struct cps_sandbox **out,
@@ -89,15 +93,21 @@ int cps_sandbox_new(const struct cps_sandbox_opts *opts, struct cps_sandbox **ou
 		free(volumes);
 		return cps_err_nomem(err);
 	}
-	sandbox->pidfd = sandbox->socket = sandbox->pid = -1;
+	sandbox->pidfd = sandbox->socket = sandbox->pid = sandbox->net = -1;
 	rc = clone_volumes(opts, volumes, err);
 	own.volumes = volumes;
 	if (rc == 0)
+		rc = cps_cgroup_new(opts, &sandbox->cgroup, err);
+	if (rc == 0)
 		rc = clone_init(&own, sandbox, err);
+	if (rc == 0)
+		rc = cps_cgroup_add(sandbox->cgroup, sandbox->pid, err);
+	if (rc == 0 && opts->net == CPS_NET_PRIVATE)
+		rc = cps_net_connect(sandbox->pid, &sandbox->net, err);
 	close_volumes(volumes, opts->volume_count);
 	if (rc == 0)
 		*out = CPS_TAKE(sandbox);
-	return rc;
+	return cps_not_the_program(rc);
 }
 
 int cps_sandbox_start(struct cps_sandbox *sandbox, int root,
@@ -173,6 +183,11 @@ void cps_sandbox_free(struct cps_sandbox *sandbox)
 		}
 		close(sandbox->pidfd);
 	}
+	if (sandbox->net > 0) {
+		kill(sandbox->net, SIGKILL);
+		waitpid(sandbox->net, NULL, 0);
+	}
+	cps_cgroup_free(sandbox->cgroup);
 	cps_fd_auto(&sandbox->socket);
 	free(sandbox);
 }

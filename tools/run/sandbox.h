@@ -18,10 +18,12 @@
  * The root is hostile: whatever is mounted or made in it goes through descriptors that
  * were found beneath it without following a link out of it. */
 
+#define CPS_NET_DNS "10.0.2.3" /* the name server of a private network */
+
 enum cps_net {
 	CPS_NET_HOST,   /* the caller's network */
 	CPS_NET_NONE,   /* loopback only */
-	CPS_NET_PRIVATE /* its own, connected by slirp4netns or pasta */
+	CPS_NET_PRIVATE /* its own, connected by slirp4netns */
 };
 
 /** What to run, and as whom. Strings and arrays are borrowed for the call. */
@@ -69,8 +71,10 @@ struct cps_sandbox_opts {
 
 struct cps_sandbox;
 
-/** Clone the init, which waits for the root. Call it before any thread is made.
- *  0; -errno with what failed named. */
+/** Clone the init, which waits for the root. Call it before any thread is made, and in
+ *  the thread that lives longest: the sandbox is killed when that ends.
+ *  0; -errno with what failed named; never -ENOENT or -EACCES, which say something of
+ *  the program. */
 int cps_sandbox_new(const struct cps_sandbox_opts *opts, struct cps_sandbox **out,
 		    struct cps_err *err);
 

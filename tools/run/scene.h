@@ -29,8 +29,10 @@ int cps_scene_kernel(struct cps_scene *scene, struct cps_err *err);
 int cps_scene_dev(struct cps_scene *scene, struct cps_err *err);
 /** Volumes, tmpfs, resolv.conf and hosts, the shorter paths first. */
 int cps_scene_volumes(struct cps_scene *scene, struct cps_err *err);
-/** A new terminal, bound to /dev/console. `tty`: its master and slave. */
-int cps_scene_terminal(struct cps_scene *scene, int tty[2], struct cps_err *err);
+/** A new terminal, bound to /dev/console.
+ *  tty  as for cps_terminal_open() */
+int cps_scene_terminal(struct cps_scene *scene, const struct cps_process *size,
+		       int tty[2], struct cps_err *err);
 /** The root becomes "/", read-only if wished, and the old one goes. */
 int cps_scene_end(struct cps_scene *scene, struct cps_err *err);
 

@@ -10,6 +10,7 @@
 
 #include "store/base/fd.h"
 #include "tools/run/mounts.h"
+#include "tools/run/terminal.h"
 
 static const struct node {
 	const char *name;
@@ -157,23 +158,12 @@ int cps_scene_dev(struct cps_scene *scene, struct cps_err *err)
 
 /* ---- the terminal ---- */
 
-static int open_terminal(const struct cps_scene *scene, int tty[2])
-{
-	int unlock = 0;
-
-	tty[0] = openat(scene->pts, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (tty[0] < 0 || ioctl(tty[0], TIOCSPTLCK, &unlock) < 0)
-		return -errno;
-	/* Asked of the master: a name could be somebody else's by now. */
-	tty[1] = ioctl(tty[0], TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	return tty[1] < 0 ? -errno : 0;
-}
-
-int cps_scene_terminal(struct cps_scene *scene, int tty[2], struct cps_err *err)
+int cps_scene_terminal(struct cps_scene *scene, const struct cps_process *size,
+		       int tty[2], struct cps_err *err)
 {
 	char name[16];
 	unsigned int number;
-	int fd, rc = open_terminal(scene, tty);
+	int fd, rc = cps_terminal_open(scene->pts, size, tty);
 
 	if (rc < 0)
 		return cps_err_sys(err, rc, "a terminal");

@@ -1,82 +1,29 @@
 #include "tools/run/terminal.h"
 
-#include <signal.h>
-#include <stdlib.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/ioctl.h>
-#include <termios.h>
-#include <unistd.h>
+#include <sys/vfs.h>
 
-/* A handler has no argument of its own. */
-static struct termios before;
-static volatile sig_atomic_t raw_fd = -1;
-
-void cps_terminal_restore(void)
+int cps_terminal_open(int pts, const struct cps_process *size, int tty[2])
 {
-	if (raw_fd >= 0)
-		tcsetattr(raw_fd, TCSADRAIN, &before);
-	raw_fd = -1;
-}
+	struct winsize window = {.ws_row = size->rows, .ws_col = size->columns};
+	struct statfs fs;
+	int unlock = 0;
 
-static void on_end(int signo)
-{
-	cps_terminal_restore();
-	signal(signo, SIG_DFL);
-	raise(signo);
-}
-
-void cps_terminal_raw(int fd)
-{
-	static const int ends[] = {SIGHUP, SIGTERM, SIGINT, SIGQUIT};
-	static bool registered;
-	struct termios raw;
-
-	if (tcgetattr(fd, &before) < 0)
-		return;
-	raw = before;
-	cfmakeraw(&raw);
-	raw_fd = fd;
-	tcsetattr(fd, TCSADRAIN, &raw);
-	if (!registered)
-		atexit(cps_terminal_restore);
-	registered = true;
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-		signal(ends[i], on_end);
-}
-
-void cps_terminal_size(int fd, unsigned short *rows, unsigned short *columns)
-{
-	struct winsize ws = {0};
-
-	*rows = *columns = 0;
-	if (ioctl(fd, TIOCGWINSZ, &ws) < 0)
-		return;
-	*rows = ws.ws_row;
-	*columns = ws.ws_col;
-}
-
-/* ---- the keys that detach ---- */
-
-static const char detach_keys[] = {16, 17}; /* ctrl-p ctrl-q */
-
-size_t cps_keys_filter(struct cps_keys *keys, const char *bytes, size_t len, char *out,
-		       bool *detach)
-{
-	size_t n = 0;
-
-	*detach = false;
-	for (size_t i = 0; i < len; i++) {
-		if (bytes[i] == detach_keys[keys->matched]) {
-			*detach = ++keys->matched == sizeof(detach_keys);
-			if (*detach)
-				return n;
-			continue;
-		}
-		/* Two keys: what was held back can only be the first of them. */
-		if (keys->matched)
-			out[n++] = detach_keys[0];
-		keys->matched = bytes[i] == detach_keys[0];
-		if (!keys->matched)
-			out[n++] = bytes[i];
-	}
-	return n;
+	if (fstatfs(pts, &fs) < 0)
+		return -errno;
+	if (fs.f_type != DEVPTS_SUPER_MAGIC)
+		return -ENOTTY;
+	tty[0] = openat(pts, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+	if (tty[0] < 0 || ioctl(tty[0], TIOCSPTLCK, &unlock) < 0)
+		return -errno;
+	/* Asked of the master: a name could be somebody else's by now. */
+	tty[1] = ioctl(tty[0], TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (tty[1] < 0)
+		return -errno;
+	if (window.ws_row && window.ws_col && ioctl(tty[0], TIOCSWINSZ, &window) < 0)
+		return -errno;
+	return 0;
 }

@@ -1,29 +1,13 @@
 #ifndef CPS_RUN_TERMINAL_H
 #define CPS_RUN_TERMINAL_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "tools/run/sandbox.h"
 
-/* The caller's own terminal, while it is a window to another one. */
-
-/** Make it raw; it is put back by cps_terminal_restore(), at exit, and when a signal
- *  ends the process. Nothing happens when `fd` is no terminal. */
-void cps_terminal_raw(int fd);
-void cps_terminal_restore(void);
-/** Its size; zeros for what is no terminal. */
-void cps_terminal_size(int fd, unsigned short *rows, unsigned short *columns);
-
-/** The keys that detach: ctrl-p ctrl-q. Keys are held back as long as they may be the
- *  start of it. */
-struct cps_keys {
-	size_t matched;
-};
-
-/** Take the keys that were typed out of `bytes`; what goes on to the program is left
- *  there, with what was held back before it.
- *  out  room for `len` bytes and one more
- *  Returns the length; *detach: the keys were typed, and what follows them is lost. */
-size_t cps_keys_filter(struct cps_keys *keys, const char *bytes, size_t len, char *out,
-		       bool *detach);
+/** A new pseudo terminal of a devpts.
+ *  pts   its root folder; -ENOTTY when that is no devpts
+ *  size  rows and columns are used
+ *  tty   master and slave; owned by the caller, what was opened also after a failure
+ *  0 or -errno. */
+int cps_terminal_open(int pts, const struct cps_process *size, int tty[2]);
 
 #endif

@@ -1,6 +1,8 @@
 #ifndef CPS_RUN_WIRE_H
 #define CPS_RUN_WIRE_H
 
+#include <errno.h>
+
 #include "tools/run/sandbox.h"
 
 /* Between the sandbox's maker and its init: one order, one answer, on a stream socket.
@@ -20,6 +22,13 @@ int cps_order_send(int socket, int root, const struct cps_process *process,
 /** 0; -EPIPE the maker is gone. process.stdio are the order's. */
 int cps_order_receive(int socket, struct cps_order *out, struct cps_err *err);
 void cps_order_release(struct cps_order *order);
+
+/** -ENOENT and -EACCES say something of the program; what failed before it was reached
+ *  says -EINVAL instead. */
+static inline int cps_not_the_program(int rc)
+{
+	return rc == -ENOENT || rc == -EACCES ? -EINVAL : rc;
+}
 
 /** tty  sent along, or -1 */
 int cps_answer_send(int socket, int rc, const char *words, int tty);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "store/base/fd.h"
 #include "tools/run/sandbox.h"
+#include "tools/run/userns.h"
 
 #define LIST_MAX 64
 
@@ -20,6 +22,7 @@ static const char usage[] =
 	"  -u USER  -w WORKDIR  -e NAME=VALUE  -H HOSTNAME  -n host|none|private  -R\n"
 	"  -v SOURCE:TARGET[:ro]  -T PATH[:OPTIONS]  -d RESOLV_CONF  -h HOSTS  -t\n"
 	"  -m BYTES  -c MILLI_CPUS  -p PIDS  -g CGROUP  -r\n"
+	"  -U  in a user namespace of our own, which is -r too\n"
 	"  -x COMMAND  run by sh(1) once the program runs, INIT in its environment\n"
 	"  -X ARGUMENTS  parted by spaces: executed in the sandbox too; its status is "
 	"ours\n"
@@ -35,6 +38,7 @@ struct told {
 	const char *command;
 	char *executed;
 	int signal;
+	bool userns;
 };
 
 static int fail(const char *what)
@@ -113,6 +117,10 @@ static int take_option(struct told *told, int option)
 	case 'g':
 		opts->cgroup = optarg;
 		break;
+	case 'U':
+		told->userns = true;
+		opts->rootless = true;
+		break;
 	case 'r':
 		opts->rootless = true;
 		break;
@@ -129,6 +137,21 @@ static int take_option(struct told *told, int option)
 		fputs(usage, stderr);
 		return 124;
 	}
+	return 0;
+}
+
+/* Root of a user namespace, in a mount namespace of it where the root is a mount. */
+static int enter_userns(const char *root, struct cps_err *err)
+{
+	struct cps_userns got;
+	int rc = cps_userns_enter(&got, err);
+
+	if (rc < 0)
+		return rc;
+	fprintf(stderr, "%u users, %u groups\n", got.uids, got.gids);
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount(root, root, NULL, MS_BIND | MS_REC, NULL) < 0)
+		return fail(root);
 	return 0;
 }
 
@@ -216,7 +239,7 @@ int main(int argc, char **argv)
 	told.opts.tmpfs = told.tmpfs;
 	told.process.env = told.env;
 	told.process.user = "";
-	while ((option = getopt(argc, argv, "+u:w:e:H:n:Rv:T:d:h:tm:c:p:g:rx:X:s:")) >=
+	while ((option = getopt(argc, argv, "+u:w:e:H:n:Rv:T:d:h:tm:c:p:g:Urx:X:s:")) >=
 	       0) {
 		rc = take_option(&told, option);
 		if (rc)
@@ -224,6 +247,8 @@ int main(int argc, char **argv)
 	}
 	if (argc - optind < 2)
 		return fail(usage);
+	if (told.userns && enter_userns(argv[optind], &err) != 0)
+		return fail(err.msg);
 	root = open(argv[optind], O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return fail(argv[optind]);
