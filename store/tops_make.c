@@ -105,6 +105,19 @@ static int write_document(int folder, const char *file, const struct cps_top_inf
 	return rc < 0 ? cps_err_sys(err, rc, "write " CPS_TOP_FILE) : 0;
 }
 
+/* A container without a hostname has the start of its ID for one. */
+static int write_config(int folder, const struct cps_top_info *info,
+			const struct cps_container_config *config, struct cps_err *err)
+{
+	struct cps_container_config whole = *config;
+	char hostname[SHORT_ID + 1];
+
+	snprintf(hostname, sizeof(hostname), "%.*s", SHORT_ID, info->id);
+	if (!whole.hostname[0])
+		whole.hostname = hostname;
+	return cps_container_config_write(folder, &whole, err);
+}
+
 static int publish(struct cps_store *store, int tops, const struct cps_top_info *info,
 		   const struct cps_container_config *config, struct cps_err *err)
 {
@@ -115,7 +128,7 @@ static int publish(struct cps_store *store, int tops, const struct cps_top_info 
 		rc = try_aside(store->tmp_fd, info->id, &folder);
 	if (rc <= 0)
 		return cps_err_sys(err, rc < 0 ? rc : -EBUSY, "make a folder in tmp/");
-	rc = config ? cps_container_config_write(folder, config, err) : 0;
+	rc = config ? write_config(folder, info, config, err) : 0;
 	if (rc == 0)
 		rc = write_document(folder, CPS_TOP_FILE, info, err);
 	if (rc == 0 && renameat(store->tmp_fd, info->id, tops, info->id) < 0)

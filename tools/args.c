@@ -82,6 +82,12 @@ int cps_usage(const struct cps_command *cmd, const char *fmt, ...)
 	return CPS_EXIT_USAGE;
 }
 
+int cps_run_failed(struct cps_app *app, const struct cps_command *cmd)
+{
+	cps_item_failed(app, cmd);
+	return CPS_EXIT_RUN;
+}
+
 int cps_item_failed(struct cps_app *app, const struct cps_command *cmd)
 {
 	cps_err_wrap(&app->err, 0, "%s", cmd->name);
@@ -244,6 +250,7 @@ int cps_args_parse(const struct cps_command *cmd, int argc, char **argv,
 	for (char **p = argv + 1; *p && rc == 0; p++) {
 		if (ended || (*p)[0] != '-' || !(*p)[1]) {
 			out->args[out->count++] = *p;
+			ended = ended || cmd->options_first;
 		} else if (strcmp(*p, "--") == 0) {
 			ended = true;
 		} else if (strcmp(*p, "--help") == 0) {

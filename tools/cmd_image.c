@@ -4,10 +4,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "store/tops.h"
 #include "tools/document.h"
 #include "tools/human.h"
 #include "tools/images.h"
+#include "tools/inspect_container.h"
 #include "tools/table.h"
 
 #define CREATED_BY_WIDTH 45 /* characters, as docker history cuts it */
@@ -404,25 +404,6 @@ static struct json_t *inspect(const struct cps_image *image,
 	return doc;
 }
 
-/* What top.json says. */
-static struct json_t *inspect_top(const struct cps_top_info *info)
-{
-	struct json_t *doc = cps_doc_new_object();
-	char text[CPS_HUMAN_MAX];
-
-	cps_doc_put_text(doc, "Id", info->id);
-	cps_doc_put_text(doc, "Created", info->created);
-	cps_doc_put_text(doc, "Name", info->name);
-	cps_doc_put_text(doc, "Image", info->image);
-	cps_doc_put_text(doc, "ImageID", cps_id_text(&info->image_id, true, text));
-	cps_doc_put_text(doc, "Manifest", cps_id_text(&info->manifest, true, text));
-	cps_doc_put_text(doc, "ChainID",
-			 cps_digest_is_zero(&info->chain_id)
-				 ? ""
-				 : cps_id_text(&info->chain_id, true, text));
-	return doc;
-}
-
 int cmd_inspect(struct cps_app *app, const struct cps_command *cmd, int argc,
 		char **argv)
 {
@@ -436,11 +417,11 @@ int cmd_inspect(struct cps_app *app, const struct cps_command *cmd, int argc,
 	all = cps_doc_new_array();
 	for (int i = 0; i < args.count; i++) {
 		cps_auto(cps_image_free) struct cps_image *image = NULL;
-		cps_auto(cps_top_info) struct cps_top_info top = {0};
+		cps_auto(cps_live) struct cps_live live = CPS_LIVE_INIT;
 
 		/* A container comes before an image of that name, as docker has it. */
-		if (cps_tops_find(app->store, args.args[i], &top, NULL) == 0)
-			cps_doc_put(all, NULL, inspect_top(&top));
+		if (cps_live_find(app, args.args[i], &live) == 0)
+			cps_doc_put(all, NULL, cps_inspect_container(&live));
 		else if (cps_open_image(app, args.args[i], &image) < 0)
 			status = cps_item_failed(app, cmd);
 		else

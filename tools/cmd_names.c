@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/compose.h"
+#include "store/tops.h"
 #include "tools/human.h"
 #include "tools/images.h"
 
@@ -34,6 +35,39 @@ static size_t count_names(const struct cps_image_list *list,
 	return count;
 }
 
+struct user {
+	const struct cps_digest *manifest;
+	char id[CPS_TOP_ID_LEN];
+};
+
+static int uses(void *ctx, const char *folder, const struct cps_top_info *info,
+		const char *why)
+{
+	struct user *user = ctx;
+
+	if (!info || !cps_digest_equal(&info->manifest, user->manifest))
+		return 0;
+	memcpy(user->id, info->id, sizeof(user->id));
+	return 1;
+}
+
+/* Its last name goes, and a container stands on it? The image itself stays in the store
+ * as long as that does. */
+static int check_unused(struct cps_app *app, const char *text,
+			const struct cps_image *image)
+{
+	struct user user = {.manifest = &image->manifest_digest};
+	char id[CPS_HUMAN_MAX];
+	int rc = cps_tops_each(app->store, uses, &user, &app->err);
+
+	if (rc <= 0)
+		return rc;
+	return cps_err_set(&app->err, -EBUSY,
+			   "conflict: unable to remove repository reference '%s' (must "
+			   "force) - container %.12s is using its referenced image %s",
+			   text, user.id, cps_id_text(&image->id, false, id));
+}
+
 static int remove_by_id(struct cps_app *app, const char *name, bool force)
 {
 	cps_auto(cps_image_free) struct cps_image *image = NULL;
@@ -52,7 +86,9 @@ static int remove_by_id(struct cps_app *app, const char *name, bool force)
 			&app->err, -EBUSY,
 			"'%s': the image has %zu names; remove them, or use -f", name,
 			count);
-	else
+	else if (!force)
+		rc = check_unused(app, name, image);
+	if (rc == 0)
 		rc = cps_image_forget(app->store, &image->manifest_digest, &app->err);
 	while (rc == 0 && (name = cps_next_name(&list, &image->manifest_digest, &pos)))
 		printf("Untagged: %s\n", name);
@@ -71,14 +107,30 @@ static struct cps_image *image_of(struct cps_app *app, const char *name)
 	return cps_image_open(app->store, name, &image, NULL) < 0 ? NULL : image;
 }
 
-static int remove_name(struct cps_app *app, const char *name)
+static bool is_last_name(struct cps_app *app, const struct cps_image *image)
+{
+	struct cps_image_list list;
+	size_t count;
+
+	if (cps_image_list(app->store, &list, NULL) < 0)
+		return false;
+	count = count_names(&list, &image->manifest_digest);
+	cps_image_list_release(&list);
+	return count == 1;
+}
+
+static int remove_name(struct cps_app *app, const char *name, bool force)
 {
 	cps_auto(cps_image_free) struct cps_image *image = image_of(app, name);
 	cps_auto(cps_buf) struct cps_buf familiar = CPS_BUF_INIT(0);
 	struct cps_image_list list;
 	char text[CPS_HUMAN_MAX];
-	int rc = cps_image_untag(app->store, name, &app->err);
+	int rc = 0;
 
+	if (image && !force && is_last_name(app, image))
+		rc = check_unused(app, name, image);
+	if (rc == 0)
+		rc = cps_image_untag(app->store, name, &app->err);
 	if (rc < 0)
 		return rc;
 	printf("Untagged: %s\n", cps_familiar_name(name, &familiar));
@@ -96,7 +148,7 @@ static int remove_one(struct cps_app *app, const char *text, bool force)
 	int rc = -ENOENT;
 
 	if (cps_ref_parse(text, &ref, NULL) == 0 && !ref.has_digest)
-		rc = remove_name(app, text);
+		rc = remove_name(app, text, force);
 	return rc == -ENOENT ? remove_by_id(app, text, force) : rc;
 }
 

@@ -1,4 +1,4 @@
-/* Containers that are tops: commit, diff, export, rm, mark. */
+/* What was written to containers: commit, diff, export, mark. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include "fs/seal/seal.h"
 #include "store/base/path.h"
 #include "store/commit.h"
+#include "store/container.h"
 #include "store/upper.h"
 #include "tools/command.h"
 #include "tools/container.h"
@@ -54,14 +55,35 @@ static int codec_of(const char *text, enum cps_codec *out)
 	return text ? -EINVAL : 0;
 }
 
-static int commit_container(struct cps_app *app, const char *text, int64_t mtime_max_s,
-			    const struct cps_commit_opts *opts, struct cps_digest *id)
+/* What the container was told to be is what the image is; one that was made by a mount
+ * was told nothing. */
+static int config_of(struct cps_app *app, const struct cps_top_info *info,
+		     struct cps_container_config *out, bool *found)
 {
+	cps_auto(cps_fd) int folder = cps_tops_peek(app->store, info, &app->err);
+	struct cps_err err = CPS_ERR_INIT;
+	int rc = folder < 0 ? folder : cps_container_config_read(folder, out, &err);
+
+	*found = rc == 0;
+	if (folder < 0 || rc == 0 || rc == -ENOENT)
+		return folder < 0 ? folder : 0;
+	return cps_err_set(&app->err, rc, "container '%s': %s", info->name, err.msg);
+}
+
+static int commit_container(struct cps_app *app, const char *text, int64_t mtime_max_s,
+			    struct cps_commit_opts *opts, struct cps_digest *id)
+{
+	cps_auto(cps_container_config) struct cps_container_config config = {0};
 	cps_auto(cps_top_info) struct cps_top_info info = {0};
 	cps_auto(cps_opened) struct cps_opened opened = CPS_OPENED_INIT;
 	cps_auto(cps_seal_free) struct cps_seal *seal = NULL;
+	bool by_run = false;
 	int rc = cps_tops_find(app->store, text, &info, &app->err);
 
+	if (rc == 0)
+		rc = config_of(app, &info, &config, &by_run);
+	if (by_run)
+		opts->config = &config;
 	if (rc == 0)
 		rc = cps_container_look(app->store, &info, &opened, &app->err);
 	if (rc == 0)
@@ -262,36 +284,6 @@ int cmd_export(struct cps_app *app, const struct cps_command *cmd, int argc,
 	if (rc < 0)
 		cps_err_wrap(&app->err, rc, "'%s'", args.args[0]);
 	return status_of(rc);
-}
-
-/* ---- rm ---- */
-
-/* With `force` one that is not there is fine, and one that cannot be read goes too. */
-static int remove_one(struct cps_app *app, const char *text, bool force)
-{
-	cps_auto(cps_top_info) struct cps_top_info info = {0};
-	int rc = cps_tops_find(app->store, text, &info, &app->err);
-
-	if (force && rc == -ENOENT) {
-		app->err.msg[0] = '\0';
-		return 0;
-	}
-	if (rc == 0 || (force && rc == -EBADMSG && info.id[0]))
-		rc = cps_tops_remove(app->store, &info, &app->err);
-	if (rc == 0)
-		puts(text);
-	return rc;
-}
-
-int cmd_rm(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
-{
-	int status = CPS_EXIT_OK;
-
-	CPS_BEGIN(args);
-	for (int i = 0; i < args.count; i++)
-		if (remove_one(app, args.args[i], CPS_HAS("force")) < 0)
-			status = cps_item_failed(app, cmd);
-	return status;
 }
 
 /* ---- mark ---- */

@@ -9,7 +9,7 @@
 
 /* The one table of commands: dispatch, help, man page and completion read it. */
 
-enum { CPS_EXIT_OK, CPS_EXIT_FAILED, CPS_EXIT_USAGE };
+enum { CPS_EXIT_OK, CPS_EXIT_FAILED, CPS_EXIT_USAGE, CPS_EXIT_RUN = 125 };
 
 /** What every command gets. */
 struct cps_app {
@@ -27,8 +27,8 @@ struct cps_option {
 	bool test; /* a test of find: stands behind one dash, as in find(1) */
 };
 
-#define CPS_OPTIONS_MAX 24
-#define CPS_VALUES_MAX  64 /* values of options in one command line */
+#define CPS_OPTIONS_MAX 32
+#define CPS_VALUES_MAX  1024 /* values of options in one command line */
 
 struct cps_command {
 	const char *name;
@@ -36,6 +36,7 @@ struct cps_command {
 	int (*run)(struct cps_app *app, const struct cps_command *cmd, int argc,
 		   char **argv);
 	int min_args, max_args; /* -1: any number */
+	bool options_first;     /* behind the first argument all belongs to it */
 	const char *args;
 	const char *summary; /* one line, without a full stop */
 	const char *more;    /* paragraphs for --help and the man page; NULL: none */
@@ -98,6 +99,9 @@ void cps_print_escaped(const char *text);
 /** The same with the command named, for a wrong command line. CPS_EXIT_USAGE. */
 int cps_usage(const struct cps_command *cmd, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/** A failure of run or exec, where a status of 1 would be taken for the program's: tell
+ *  it. 125. */
+int cps_run_failed(struct cps_app *app, const struct cps_command *cmd);
 /** One of several things failed and the others go on: print app->err, begin it anew.
  *  CPS_EXIT_FAILED. */
 int cps_item_failed(struct cps_app *app, const struct cps_command *cmd);
@@ -125,6 +129,18 @@ CPS_RUN(cmd_diff);
 CPS_RUN(cmd_export);
 CPS_RUN(cmd_rm);
 CPS_RUN(cmd_mark);
+CPS_RUN(cmd_run);
+CPS_RUN(cmd_create);
+CPS_RUN(cmd_start);
+CPS_RUN(cmd_attach);
+CPS_RUN(cmd_stop);
+CPS_RUN(cmd_kill);
+CPS_RUN(cmd_wait);
+CPS_RUN(cmd_ps);
+CPS_RUN(cmd_logs);
+CPS_RUN(cmd_exec);
+CPS_RUN(cmd_rename);
+CPS_RUN(cmd_top);
 CPS_RUN(cmd_cp);
 CPS_RUN(cmd_gc);
 CPS_RUN(cmd_df);

@@ -10,19 +10,31 @@
 #define WIDTH_MIN 10
 #define PADDING   3
 
-void cps_table_add_cut(struct cps_table *table, const char *text, size_t limit)
+/* Takes the buffer; `rc` is how filling it went. */
+static void add_cell(struct cps_table *table, struct cps_buf *text, int rc)
 {
-	struct cps_buf cell = CPS_BUF_INIT(0);
-
-	if (cps_ellipsis(&cell, text, limit) < 0 ||
-	    cps_grow(&table->cells, &table->cap, table->count + 1,
-		     sizeof(*table->cells)) < 0) {
-		cps_buf_release(&cell);
+	if (rc < 0 || cps_grow(&table->cells, &table->cap, table->count + 1,
+			       sizeof(*table->cells)) < 0) {
+		cps_buf_release(text);
 		table->failed = -ENOMEM;
 		return;
 	}
 	/* NULL for an empty cell. */
-	table->cells[table->count++] = (char *)cps_buf_steal(&cell, NULL);
+	table->cells[table->count++] = (char *)cps_buf_steal(text, NULL);
+}
+
+void cps_table_add_cut(struct cps_table *table, const char *text, size_t limit)
+{
+	struct cps_buf cell = CPS_BUF_INIT(0);
+
+	add_cell(table, &cell, cps_ellipsis(&cell, text, limit));
+}
+
+void cps_table_add_plain(struct cps_table *table, const char *text)
+{
+	struct cps_buf cell = CPS_BUF_INIT(0);
+
+	add_cell(table, &cell, cps_buf_str(&cell, text));
 }
 
 void cps_table_add(struct cps_table *table, const char *text)

@@ -19,6 +19,8 @@ struct cps_table {
 
 /** The next cell; control bytes are escaped. A failure is kept for the end. */
 void cps_table_add(struct cps_table *table, const char *text);
+/** The same for a text that is escaped already. */
+void cps_table_add_plain(struct cps_table *table, const char *text);
 /** The same, cut to `limit` characters; 0: not cut. */
 void cps_table_add_cut(struct cps_table *table, const char *text, size_t limit);
 /** Write all rows to stdout. 0 or -ENOMEM. */

@@ -1,0 +1,20 @@
+# Sourced by the tests of containers, after lib.sh. A root with a shell in it, made of
+# what this machine has.
+: "${TMP:?}" "${SRC:?}" "${CAPAS:?}"
+
+# small_image NAME [IMPORT-OPTION...]: a root of busybox, as an image
+small_image() {
+	local name=$1 tool
+	shift
+	need busybox
+	mkdir -p "${TMP:?}/small/bin" "${TMP:?}/small/etc" "${TMP:?}/small/tmp"
+	cp "$(command -v busybox)" "${TMP:?}/small/bin/busybox"
+	for tool in $("${TMP:?}/small/bin/busybox" --list); do
+		[ "$tool" = busybox ] || ln -s busybox "${TMP:?}/small/bin/$tool"
+	done
+	printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n' >"${TMP:?}/small/etc/passwd"
+	printf 'root:x:0:\nuser:x:1000:\nstaff:x:50:user\n' >"${TMP:?}/small/etc/group"
+	chmod 1777 "${TMP:?}/small/tmp"
+	tar -C "${TMP:?}/small" --numeric-owner --owner=0 --group=0 -cf "${TMP:?}/small.tar" .
+	"$CAPAS" import "$@" "${TMP:?}/small.tar" "$name" >/dev/null || fail "import $name"
+}
