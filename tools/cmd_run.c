@@ -15,20 +15,6 @@ static void drop_descriptors(void)
 	syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, 0);
 }
 
-/* How run and create begin. 0; an exit status; -1 help was shown. */
-static int begin(struct cps_app *app, const struct cps_command *cmd, int argc,
-		 char **argv, struct cps_args *args)
-{
-	int rc = cps_args_parse(cmd, argc, argv, args);
-
-	if (rc)
-		return rc < 0 ? -1 : CPS_EXIT_RUN;
-	drop_descriptors();
-	if (cps_store_open(app->root, &app->store, &app->err) < 0)
-		return cps_run_failed(app, cmd);
-	return 0;
-}
-
 /* The new container, and what is known of it. */
 static int create(struct cps_app *app, const struct cps_command *cmd,
 		  const struct cps_args *args, struct cps_live *out)
@@ -51,11 +37,8 @@ int cmd_create(struct cps_app *app, const struct cps_command *cmd, int argc,
 	       char **argv)
 {
 	cps_auto(cps_live) struct cps_live live = CPS_LIVE_INIT;
-	struct cps_args args;
-	int rc = begin(app, cmd, argc, argv, &args);
 
-	if (rc)
-		return rc < 0 ? CPS_EXIT_OK : rc;
+	CPS_BEGIN(args);
 	if (create(app, cmd, &args, &live) < 0)
 		return CPS_EXIT_FAILED;
 	puts(live.info.id);
@@ -88,17 +71,19 @@ int cmd_run(struct cps_app *app, const struct cps_command *cmd, int argc, char *
 	cps_auto(cps_live) struct cps_live live = CPS_LIVE_INIT;
 	struct cps_args args;
 	bool detach;
-	int rc = begin(app, cmd, argc, argv, &args);
+	int rc = cps_args_parse(cmd, argc, argv, &args);
 
 	if (rc)
-		return rc < 0 ? CPS_EXIT_OK : rc;
+		return rc < 0 ? CPS_EXIT_OK : CPS_EXIT_RUN;
+	drop_descriptors();
 	detach = CPS_HAS("detach");
 	if (!detach && CPS_HAS("tty") && CPS_HAS("interactive") &&
 	    !isatty(STDIN_FILENO)) {
 		cps_err_set(&app->err, 0, "the input device is not a TTY");
 		return CPS_EXIT_FAILED;
 	}
-	if (create(app, cmd, &args, &live) < 0)
+	if (cps_store_open(app->root, &app->store, &app->err) < 0 ||
+	    create(app, cmd, &args, &live) < 0)
 		return cps_run_failed(app, cmd);
 	rc = cps_live_start(app, &live, !detach, !detach);
 	if (rc < 0)

@@ -200,6 +200,8 @@ static int texts(struct cps_app *app, const struct cps_command *cmd,
 		if (text && replace(all[i].at, text) < 0)
 			return cps_err_nomem(&app->err);
 	}
+	if (!c->network[0] && replace(&c->network, "host") < 0)
+		return cps_err_nomem(&app->err);
 	return replace(&c->image, args->args[0]) < 0 ? cps_err_nomem(&app->err) : 0;
 }
 

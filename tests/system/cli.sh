@@ -19,8 +19,12 @@ for c in $commands; do
 	grep -q "^Usage: capas $c" "$TMP/one" || fail "$c --help says something else"
 	narrow "$TMP/one" "$c"
 	"$CAPAS" help "$c" | cmp - "$TMP/one" || fail "help $c is not $c --help"
-	refuses 2 "unknown option" "$CAPAS" "$c" --no-such-option
-	refuses 2 "unknown option" "$CAPAS" "$c" -Z
+	case $c in
+	run | exec) usage=125 ;; # 2 would be the program's
+	*) usage=2 ;;
+	esac
+	refuses $usage "unknown option" "$CAPAS" "$c" --no-such-option
+	refuses $usage "unknown option" "$CAPAS" "$c" -Z
 done
 
 # ---- wrong command lines ----

@@ -173,9 +173,10 @@ shown done:2
 end_mount "$MNT"
 
 # A top keeps its image; rm lets both go.
-"$CAPAS" inspect work | grep -q '"Name": "work"' || fail "inspect of a container"
+"$CAPAS" inspect work | grep -q '"Name": "/work"' || fail "inspect of a container"
 "$CAPAS" fsck | grep -qx clean || fail "fsck: $("$CAPAS" fsck)"
-for name in $("$CAPAS" images | awk 'NR>1 && $1 != "<none>" {print $1 ":" $2}'); do "$CAPAS" rmi "$name" >/dev/null || fail "rmi $name"; done
+refuses 1 "is using its referenced image" "$CAPAS" rmi base
+for name in $("$CAPAS" images | awk 'NR>1 && $1 != "<none>" {print $1 ":" $2}'); do "$CAPAS" rmi -f "$name" >/dev/null || fail "rmi $name"; done
 "$CAPAS" gc --untagged >/dev/null || fail gc
 "$CAPAS" mount --rw --top work base "$MNT" || fail "the top lost its image"
 end_mount "$MNT"

@@ -17,6 +17,7 @@
 #include "tools/run/crowd.h"
 #include "tools/run/life.h"
 #include "tools/run/output.h"
+#include "tools/run/rootless.h"
 #include "tools/run/spec.h"
 
 #define WORKERS   1     /* threads that decode ahead */
@@ -196,7 +197,8 @@ static int begin(struct monitor *m, struct cps_err *err)
 	m->state.error = NULL;
 	if (rc == 0)
 		rc = cps_spec_make(o->store, o->info, o->config, &m->spec, err);
-	m->spec.opts.rootless = geteuid() != 0;
+	if (rc == 0)
+		rc = cps_become_root(&m->spec.opts.rootless, err);
 	/* The init comes before any thread. */
 	if (rc == 0)
 		rc = cps_sandbox_new(&m->spec.opts, &m->box, err);
