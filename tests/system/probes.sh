@@ -219,6 +219,7 @@ hostile_programs() {
 	probe 0 "CapPrm:	0000000000000000" -u 1000 "$R" grep CapPrm /proc/self/status
 	probe 0 "NoNewPrivs:	0" "$R" grep NoNew /proc/self/status
 	probe 0 "capas-test" -H capas-test "$R" hostname
+	probe 0 "capas-test" -H capas-test -h "1.2.3.4 x" "$R" cat /etc/hostname
 	probe 0 "/dev/pts/0" -t "$R" sh -c 'tty; echo here >/dev/console'
 	probe 0 "/dev/pts/1" -t -X tty "$R" sleep 100
 }
@@ -239,14 +240,13 @@ privileges() {
 		probe 1 "Permission denied" "$R" sh -c "mknod $dir/m c 1 1 && head -c 1 $dir/m"
 	done
 	probe 0 "" "$R" sh -c 'chmod 600 /dev/null && chown 1:1 /dev/zero && chmod 0 /dev/tty'
-	mkdir "$R/suid"
-	cp "$R/bin/busybox" "$R/suid/busybox"
-	chmod 4755 "$R/suid/busybox"
-	probe 0 "CapEff:	00000000a80425fb" -u 1000 "$R" /suid/busybox grep CapEff /proc/self/status
-	if command -v setcap >/dev/null && setcap cap_sys_admin+ep "$R/suid/busybox" 2>/dev/null; then
-		probe 126 "not permitted" -u 1000 "$R" /suid/busybox true
-		setcap cap_sys_admin,cap_chown+p "$R/suid/busybox"
-		probe 0 "CapPrm:	0000000000000001" -u 1000 "$R" /suid/busybox grep CapPrm /proc/self/status
+	cp "$R/bin/probe" "$R/suid"
+	chmod 4755 "$R/suid"
+	probe 0 "CapEff:	00000000a80425fb" -u 1000 "$R" /suid status CapEff
+	if command -v setcap >/dev/null && setcap cap_sys_admin+ep "$R/suid" 2>/dev/null; then
+		probe 126 "not permitted" -u 1000 "$R" /suid status Cap
+		setcap cap_sys_admin,cap_chown+p "$R/suid"
+		probe 0 "CapPrm:	0000000000000001" -u 1000 "$R" /suid status CapPrm
 	fi
 	DRIVER=(setpriv --groups 4,27)
 	probe 0 "groups=1000" -u 1000:1000 "$R" id
