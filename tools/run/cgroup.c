@@ -62,7 +62,9 @@ static int make_folder(struct cps_cgroup *cgroup, const char *parent, const char
 			*out = cgroup->folders[i];
 			return 0;
 		}
-	if (mkdir(path, 0755) < 0) {
+	/* One that a killed monitor left is nobody's; the kernel knows if it is not. */
+	if (mkdir(path, 0755) < 0 &&
+	    (errno != EEXIST || rmdir(path) < 0 || mkdir(path, 0755) < 0)) {
 		int rc = -errno;
 
 		free(path);
@@ -259,43 +261,4 @@ void cps_cgroup_free(struct cps_cgroup *cgroup)
 		free(cgroup->folders[i]);
 	}
 	free(cgroup);
-}
-
-/* ---- joining ---- */
-
-static int join_one(void *ctx, const struct cps_cgroup_place *place)
-{
-	struct cps_err *err = ctx;
-	int rc = write_text(place->path, "cgroup.procs", "0");
-
-	/* An ordinary user may be in a session that he cannot leave. */
-	if ((rc == -EACCES || rc == -EPERM) && geteuid() != 0)
-		return 0;
-	return rc < 0 ? cps_err_sys(err, rc, "enter the control group '%s'",
-				    place->path)
-		      : 0;
-}
-
-static int read_groups(const char *path, struct cps_buf *out)
-{
-	cps_auto(cps_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	return fd < 0 ? -errno : cps_read_all(fd, out);
-}
-
-int cps_cgroup_join(pid_t other, struct cps_err *err)
-{
-	cps_auto(cps_buf) struct cps_buf ours = CPS_BUF_INIT(1u << 20);
-	cps_auto(cps_buf) struct cps_buf theirs = CPS_BUF_INIT(1u << 20);
-	char path[64];
-	int rc = read_groups("/proc/self/cgroup", &ours);
-
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)other);
-	if (rc == 0)
-		rc = read_groups(path, &theirs);
-	if (rc < 0)
-		return cps_err_sys(err, rc, "the container's control groups");
-	if (strcmp(cps_buf_cstr(&ours), cps_buf_cstr(&theirs)) == 0)
-		return 0;
-	return cps_cgroup_each(other, join_one, err);
 }

@@ -67,27 +67,6 @@ static int use_null(int dir, const char *path)
 	return 0;
 }
 
-/* The caller's arguments, which ps(1) would show inside, are the caller's. They lie in
- * our own memory, where field 48 and 49 of stat say. */
-static void hide_arguments(void)
-{
-	cps_auto(cps_fd) int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-	char text[4096], *at;
-	ssize_t len = fd < 0 ? -1 : cps_read_full(fd, text, sizeof(text) - 1);
-	unsigned long start, end;
-
-	if (len <= 0)
-		return;
-	text[len] = '\0';
-	at = strrchr(text, ')'); /* ends field 2, which may have anything in it */
-	for (int field = 2; at && field < ARG_START_FIELD; field++)
-		at = strchr(at + 1, ' ');
-	if (!at || sscanf(at, "%lu %lu", &start, &end) != 2 || end <= start)
-		return;
-	memset((char *)start, 0, end - start);
-	snprintf((char *)start, end - start, "%s", NAME);
-}
-
 static int begin(const struct cps_sandbox_opts *opts, int socket, struct cps_err *err)
 {
 	sigset_t all;
@@ -96,7 +75,6 @@ static int begin(const struct cps_sandbox_opts *opts, int socket, struct cps_err
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	prctl(PR_SET_NAME, NAME);
-	hide_arguments();
 	umask(0);
 	/* In a user namespace init's more capabilities keep the program away from it,
 	 * and its user has to reach it from outside. */
@@ -152,6 +130,28 @@ static void close_scene(struct cps_scene *scene)
 	cps_fd_auto(&scene->sys);
 }
 
+/* The caller's arguments, which ps(1) would show inside, are the caller's. They lie in
+ * our own memory, where field 48 and 49 of stat say; so may the options, which are used
+ * up by now. */
+static void hide_arguments(int proc)
+{
+	cps_auto(cps_fd) int fd = openat(proc, "self/stat", O_RDONLY | O_CLOEXEC);
+	char text[4096], *at;
+	ssize_t len = fd < 0 ? -1 : cps_read_full(fd, text, sizeof(text) - 1);
+	unsigned long start, end;
+
+	if (len <= 0)
+		return;
+	text[len] = '\0';
+	at = strrchr(text, ')'); /* ends field 2, which may have anything in it */
+	for (int field = 2; at && field < ARG_START_FIELD; field++)
+		at = strchr(at + 1, ' ');
+	if (!at || sscanf(at, "%lu %lu", &start, &end) != 2 || end <= start)
+		return;
+	memset((char *)start, 0, end - start);
+	snprintf((char *)start, end - start, "%s", NAME);
+}
+
 /* From the order to the running program. */
 static int set_up(const struct cps_sandbox_opts *opts, int socket, int begun,
 		  struct cps_err *err, struct cps_launch *launch, pid_t *program)
@@ -171,8 +171,10 @@ static int set_up(const struct cps_sandbox_opts *opts, int socket, int begun,
 	launch->process = order.process;
 	if (rc == 0)
 		rc = set_scene(&scene, &order, launch, &master, err);
-	if (rc == 0)
+	if (rc == 0) {
+		hide_arguments(scene.proc);
 		rc = cps_launch_start(launch, 0, program, err);
+	}
 	cps_answer_send(socket, rc, rc < 0 ? err->msg : "", master);
 	cps_fd_auto(&master);
 	close_scene(&scene);

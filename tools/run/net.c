@@ -113,3 +113,19 @@ int cps_net_connect(pid_t pid, pid_t *helper, struct cps_err *err)
 	}
 	return rc;
 }
+
+char *cps_net_resolv_conf(const char *text)
+{
+	cps_auto(cps_buf) struct cps_buf buf = CPS_BUF_INIT(0);
+	int rc = cps_buf_str(&buf, "nameserver " CPS_NET_DNS "\n");
+
+	while (rc == 0 && *text) {
+		size_t len = strcspn(text, "\n");
+
+		len += text[len] == '\n';
+		if (strncmp(text, "nameserver", strlen("nameserver")) != 0)
+			rc = cps_buf_append(&buf, text, len);
+		text += len;
+	}
+	return rc < 0 ? NULL : (char *)cps_buf_steal(&buf, NULL);
+}

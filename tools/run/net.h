@@ -14,4 +14,8 @@ int cps_net_begin(void);
  *  -ENOTSUP it is not installed; -EIO it failed */
 int cps_net_connect(pid_t pid, pid_t *helper, struct cps_err *err);
 
+/** A resolv.conf whose name server is that of a private network; owned by the caller.
+ *  NULL: no memory. */
+char *cps_net_resolv_conf(const char *text);
+
 #endif

@@ -80,11 +80,26 @@ static int clone_init(const struct cps_sandbox_opts *opts, struct cps_sandbox *s
 	return rc;
 }
 
+static int make(const struct cps_sandbox_opts *opts, struct cps_sandbox *sandbox,
+		struct cps_err *err)
+{
+	int rc = cps_cgroup_new(opts, &sandbox->cgroup, err);
+
+	if (rc == 0)
+		rc = clone_init(opts, sandbox, err);
+	if (rc == 0)
+		rc = cps_cgroup_add(sandbox->cgroup, sandbox->pid, err);
+	if (rc == 0 && opts->net == CPS_NET_PRIVATE)
+		rc = cps_net_connect(sandbox->pid, &sandbox->net, err);
+	return rc;
+}
+
 int cps_sandbox_new(const struct cps_sandbox_opts *opts, struct cps_sandbox **out,
 		    struct cps_err *err)
 {
 	struct cps_sandbox_opts own = *opts;
 	struct cps_volume *volumes = calloc(opts->volume_count + 1, sizeof(*volumes));
+	cps_auto(cps_free) char *resolv_conf = NULL;
 	cps_auto(cps_sandbox_free) struct cps_sandbox *sandbox =
 		calloc(1, sizeof(*sandbox));
 	int rc;
@@ -96,14 +111,12 @@ int cps_sandbox_new(const struct cps_sandbox_opts *opts, struct cps_sandbox **ou
 	sandbox->pidfd = sandbox->socket = sandbox->pid = sandbox->net = -1;
 	rc = clone_volumes(opts, volumes, err);
 	own.volumes = volumes;
+	if (rc == 0 && opts->net == CPS_NET_PRIVATE && opts->resolv_conf) {
+		own.resolv_conf = resolv_conf = cps_net_resolv_conf(opts->resolv_conf);
+		rc = resolv_conf ? 0 : cps_err_nomem(err);
+	}
 	if (rc == 0)
-		rc = cps_cgroup_new(opts, &sandbox->cgroup, err);
-	if (rc == 0)
-		rc = clone_init(&own, sandbox, err);
-	if (rc == 0)
-		rc = cps_cgroup_add(sandbox->cgroup, sandbox->pid, err);
-	if (rc == 0 && opts->net == CPS_NET_PRIVATE)
-		rc = cps_net_connect(sandbox->pid, &sandbox->net, err);
+		rc = make(&own, sandbox, err);
 	close_volumes(volumes, opts->volume_count);
 	if (rc == 0)
 		*out = CPS_TAKE(sandbox);

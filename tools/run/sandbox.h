@@ -58,8 +58,9 @@ struct cps_sandbox_opts {
 	size_t volume_count;
 	const char *const *tmpfs; /* "PATH[:OPTIONS]" as docker has it */
 	size_t tmpfs_count;
-	const char *resolv_conf,
-		*hosts; /* contents of the files; NULL: the root's own */
+	/* Contents of the files; NULL: the root's own. With `hosts` /etc/hostname is
+	 * ours too. The name servers of a private network replace those given. */
+	const char *resolv_conf, *hosts;
 	/* Limits; 0: none. What the machine's cgroups cannot do is an error. */
 	uint64_t memory_bytes;
 	uint64_t cpus_milli; /* thousandths of a processor */
@@ -98,6 +99,11 @@ int cps_sandbox_status(struct cps_sandbox *sandbox);
 /** Ends it first if it has not ended. */
 void cps_sandbox_free(struct cps_sandbox *sandbox);
 CPS_AUTO_DEFINE(struct cps_sandbox, cps_sandbox_free)
+
+/** Remove the control groups of that name that a sandbox left whose maker was killed:
+ *  the name must be nobody else's, they are looked for wherever they may be. None is
+ *  fine. 0; -EINVAL no name; -ENOMEM. */
+int cps_sandbox_cgroup_remove(const char *name);
 
 /** Run one more program in a sandbox that runs, started by another process perhaps.
  *  init  pidfd of its init

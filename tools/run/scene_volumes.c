@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -217,8 +219,8 @@ static int add_file(struct list *list, const char *target, const char *content,
 	return place(item, target, strlen(target), err);
 }
 
-static int gather(const struct cps_sandbox_opts *opts, struct list *list,
-		  struct cps_err *err)
+static int gather(const struct cps_sandbox_opts *opts, const char *hostname_line,
+		  struct list *list, struct cps_err *err)
 {
 	int rc = 0;
 
@@ -237,19 +239,26 @@ static int gather(const struct cps_sandbox_opts *opts, struct list *list,
 	}
 	if (rc == 0)
 		rc = add_file(list, "/etc/resolv.conf", opts->resolv_conf, err);
-	return rc < 0 ? rc : add_file(list, "/etc/hosts", opts->hosts, err);
+	if (rc == 0)
+		rc = add_file(list, "/etc/hosts", opts->hosts, err);
+	if (rc == 0 && opts->hosts && opts->hostname)
+		rc = add_file(list, "/etc/hostname", hostname_line, err);
+	return rc;
 }
 
 int cps_scene_volumes(struct cps_scene *scene, struct cps_err *err)
 {
-	size_t max = scene->opts->volume_count + scene->opts->tmpfs_count + 2;
+	size_t max = scene->opts->volume_count + scene->opts->tmpfs_count + 3;
 	cps_auto(cps_free) struct item *items = calloc(max, sizeof(*items));
 	struct list list = {.items = items};
+	char hostname_line[HOST_NAME_MAX + 2];
 	int rc;
 
 	if (!items)
 		return cps_err_nomem(err);
-	rc = gather(scene->opts, &list, err);
+	snprintf(hostname_line, sizeof(hostname_line), "%s\n",
+		 scene->opts->hostname ? scene->opts->hostname : "");
+	rc = gather(scene->opts, hostname_line, &list, err);
 	if (rc == 0)
 		qsort(items, list.count, sizeof(*items), compare);
 	for (size_t i = 0; rc == 0 && i < list.count; i++)
