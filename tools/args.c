@@ -260,6 +260,7 @@ int cps_args_parse(const struct cps_command *cmd, int argc, char **argv,
 			rc = parse_option(cmd, out, &p);
 		}
 	}
+	out->args[out->count] = NULL; /* as an argv is */
 	return rc ? rc : check_count(cmd, out);
 }
 

@@ -7,6 +7,7 @@
 
 #include "store/base/log.h"
 #include "store/base/path.h"
+#include "tools/cp_container.h"
 #include "tools/extract.h"
 #include "tools/place.h"
 #include "tools/progress.h"
@@ -234,7 +235,6 @@ static int copy(struct cps_app *app, const struct cps_command *cmd,
 	struct cps_meter meter;
 	int rc;
 
-	allow_depth();
 	opts.progress = cps_meter_begin(&meter, app, cmd->name, false);
 	rc = strcmp(args->args[1], "-") == 0 ? to_stdout(app, o, &opts.progress)
 					     : to_host(app, o, args->args[1], &opts);
@@ -245,8 +245,12 @@ static int copy(struct cps_app *app, const struct cps_command *cmd,
 int cmd_cp(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
 {
 	__attribute__((cleanup(origin_auto))) struct origin origin = {0};
+	int status;
 
 	CPS_BEGIN(args);
+	allow_depth();
+	if (cps_cp_container(app, cmd, &args, &status))
+		return status;
 	rc = cps_place_parse(args.args[0], &origin.place);
 	if (rc == 0 && !origin.place.has_path)
 		return cps_usage(cmd, "'%s' is no SOURCE:PATH; PATH begins with a '/'",

@@ -53,7 +53,7 @@ struct cps_args {
 	const char *list[CPS_VALUES_MAX];   /* every value, in the order of the line */
 	int list_option[CPS_VALUES_MAX];    /* of which option of the table */
 	int list_count;
-	char **args;
+	char **args; /* with a NULL behind the last */
 	int count;
 };
 

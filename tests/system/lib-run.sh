@@ -18,3 +18,11 @@ small_image() {
 	tar -C "${TMP:?}/small" --numeric-owner --owner=0 --group=0 -cf "${TMP:?}/small.tar" .
 	"$CAPAS" import "$@" "${TMP:?}/small.tar" "$name" >/dev/null || fail "import $name"
 }
+
+# No container outlives the test.
+end_containers() {
+	local ids
+	ids=$("$CAPAS" ps -aq 2>/dev/null) && [ -z "$ids" ] || "$CAPAS" rm -f $ids >/dev/null 2>&1
+	cleanup
+}
+trap end_containers EXIT
