@@ -1,0 +1,123 @@
+#!/bin/bash
+# capas run: what it is told, what it prints, how it ends; nothing is left behind.
+set -eu
+. "${SRC:?}/tests/system/lib.sh" || exit 1
+. "${SRC:?}/tests/system/lib-run.sh"
+need_fuse
+small_image small -c 'ENV A=b' -c 'ENV PATH=/bin'
+is() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; }
+run() { "$CAPAS" run --rm "$@"; }
+
+# ---- output, input, status ----
+is "CMD at run time" "$(run small echo "hola en tiempo real")" "hola en tiempo real"
+is "options end at the image" "$(run small echo -i --rm -t)" "-i --rm -t"
+is "stderr" "$(run small sh -c 'echo err >&2' 2>&1 >/dev/null)" err
+is "stdin" "$(echo typed | run -i small cat)" typed
+is "no stdin without -i" "$(echo typed | run small cat)" ""
+head -c 3000000 /dev/urandom >"$TMP/bytes"
+run -i small cat <"$TMP/bytes" | cmp - "$TMP/bytes" || fail "bytes through a pipe"
+timeout 20 "$CAPAS" run --rm small yes | head -1 | grep -qx y || fail "a reader that goes"
+for n in 0 1 42 255; do
+	rc=0
+	run small sh -c "exit $n" || rc=$?
+	is status $rc $n
+done
+rc=0
+run small sh -c 'kill -SEGV $$' || rc=$?
+is "the status of a signal" $rc 139
+# A signal for run goes to the program.
+"$CAPAS" run --rm small sh -c 'trap "exit 9" TERM; echo ready; while :; do sleep 0.05; done' >"$TMP/out" &
+runner=$!
+for _ in $(seq 100); do ! grep -q ready "$TMP/out" || break; sleep 0.05; done
+kill -TERM $runner
+rc=0
+wait $runner || rc=$?
+is "SIGTERM for run" $rc 9
+
+# ---- what the program sees ----
+is "PID 1 and 2" "$(run small sh -c 'echo $$')" 2
+is -e "$(X=y run -e C=d -e X -e NOTHING -e A=z small sh -c 'echo $A $C $X ${NOTHING-none}')" "z d y none"
+printf '# a comment\n\nF=from file\nX\n' >"$TMP/envs"
+is --env-file "$(X=y run --env-file "$TMP/envs" -e F2=x small sh -c 'echo $F $X $F2')" "from file y x"
+is "the image's PATH" "$(run small sh -c 'echo $PATH')" /bin
+is HOME "$(run -u user small sh -c 'echo $HOME')" /home/user
+is -u "$(run -u user small sh -c 'echo $(id -u) $(id -g) $(id -G)')" "1000 1000 1000 50"
+is -w "$(run -w /made/here small sh -c 'pwd; [ -d /made/here ] && echo made')" $'/made/here\nmade'
+is --hostname "$(run --hostname box small hostname)" box
+is "the hostname is the ID" "$(run --name named small sh -c 'hostname | wc -c')" 13
+is --entrypoint "$(run --entrypoint echo small a b)" "a b"
+is "the network" "$(run --network none small ip -o link | wc -l)" 1
+is "a program without CMD" "$(echo 'echo from a shell' | run -i small)" "from a shell"
+rc=0
+run --read-only --tmpfs /scratch small sh -c 'echo x >/scratch/x && ! echo x >/x' 2>/dev/null || rc=$?
+is "--read-only, --tmpfs" $rc 0
+echo host >"$TMP/file"
+mkdir "$TMP/vol"
+is -v "$(run -v "$TMP/vol:/v" -v "$TMP/file:/f:ro" small sh -c 'echo in >/v/x; cat /f; echo y 2>/dev/null >/f || echo ro')" $'host\nro'
+is "a volume is the host's" "$(cat "$TMP/vol/x")" in
+run -v "$TMP/not/there:/v" small touch /v/x && [ -e "$TMP/not/there/x" ] || fail "a folder of the host that was missing"
+run -v data:/d small sh -c 'echo kept >/d/x' && is "a named volume" "$(run -v data:/d small cat /d/x)" kept
+is "a volume that is missing in the image" "$(cd "$TMP" && run -v ./vol:/new/place small cat /new/place/x)" in
+is "descriptors of the caller" "$(exec 7<"$TMP/file"; run small sh -c 'ls /proc/self/fd | wc -l')" 4
+is -l "$(run -d --name labelled -l a=b -l c small sleep 100 >/dev/null; "$CAPAS" ps --filter label=a=b --filter label=c -q | wc -l)" 1
+"$CAPAS" rm -f labelled >/dev/null
+
+# ---- limits ----
+if run --memory 64m --pids-limit 20 --cpus 0.5 small true 2>"$TMP/err"; then
+	rc=0
+	run --memory 32m small sh -c 'head -c 200m /dev/zero | tail' >/dev/null 2>&1 || rc=$?
+	[ $rc != 0 ] || fail "--memory does not limit"
+	run --pids-limit 5 small sh -c 'for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done' 2>&1 | grep -q "fork" || fail "--pids-limit does not limit"
+else
+	grep -q group "$TMP/err" || fail "no limits, and no clear word: $(cat "$TMP/err")"
+fi
+
+# ---- bad input ----
+refuses 125 "did you mean 'small" "$CAPAS" run smal true
+refuses 125 "unknown option '--nam'" "$CAPAS" run --nam x small true
+refuses 125 "wants IMAGE" "$CAPAS" run -i
+refuses 127 'exec: "nosuch": executable file not found in $PATH' "$CAPAS" run --rm small nosuch
+refuses 127 "o such file" "$CAPAS" run --rm small /no/such
+refuses 126 "ermission denied" "$CAPAS" run --rm small /etc/passwd
+refuses 125 "nobody-here" "$CAPAS" run --rm -u nobody-here small true
+refuses 125 "is no name of a container" "$CAPAS" run --name '-bad' small true
+refuses 125 "invalid volume" "$CAPAS" run -v /x small true
+refuses 125 "no absolute path" "$CAPAS" run -v /x:y small true
+refuses 125 "invalid characters for a local volume name" "$CAPAS" run -v a/b:/y small true
+refuses 125 "invalid mode" "$CAPAS" run -v /x:/y:rx small true
+refuses 125 "network 'moon' not found" "$CAPAS" run --network moon small true
+refuses 125 "invalid size" "$CAPAS" run -m lots small true
+refuses 125 "Minimum memory limit" "$CAPAS" run -m 1k small true
+refuses 125 "invalid signal" "$CAPAS" run --stop-signal NOPE small true
+refuses 125 "needs to be an absolute path" "$CAPAS" run -w x small true
+refuses 125 "must be absolute" "$CAPAS" run --tmpfs x small true
+refuses 125 "no-such-file" "$CAPAS" run --env-file /no-such-file small true
+refuses 1 "the input device is not a TTY" "$CAPAS" run -it small true </dev/null
+[ -z "$("$CAPAS" ps -aq)" ] || fail "half containers are left: $("$CAPAS" ps -a)"
+# As with docker, a container whose program cannot run stays without --rm, to be looked at.
+refuses 127 nosuch "$CAPAS" run --name tried small nosuch
+"$CAPAS" inspect tried | grep -q '"ExitCode": 127' || fail "why it did not run is not kept"
+"$CAPAS" rm tried >/dev/null
+[ -z "$(ls "$CAPAS_ROOT/tmp")" ] || fail "tmp/ is not empty: $(ls "$CAPAS_ROOT/tmp")"
+
+# ---- eight at once ----
+for i in $(seq 8); do
+	(for k in 1 2 3; do [ "$(run small sh -c "echo $i.$k >/x; cat /x")" = "$i.$k" ] || echo bad >"$TMP/bad"; done) &
+done
+wait
+[ ! -e "$TMP/bad" ] || fail "eight runs at once"
+[ -z "$("$CAPAS" ps -aq)" ] || fail "containers are left after eight runs"
+[ "$("$CAPAS" fsck)" = clean ] || fail fsck
+
+# ---- many in a row leave nothing ----
+left() { # mounts, processes, groups, files
+	grep -c . /proc/self/mountinfo
+	ps -eo args | grep -cE '^(capas-init|.*capas run)' || true
+	find /sys/fs/cgroup -name 'capas-*' 2>/dev/null | wc -l
+	find "$CAPAS_ROOT" -path '*/volumes' -prune -o -print | wc -l
+}
+left >"$TMP/before"
+for _ in $(seq "${RUNS:-200}"); do run small true || fail "a run of many"; done
+left >"$TMP/after"
+cmp "$TMP/before" "$TMP/after" || fail "runs leave something: $(paste "$TMP/before" "$TMP/after")"
+echo ok
