@@ -16,7 +16,6 @@
 #include "tools/run/window.h"
 
 #define END_MS      60000 /* for a monitor's last sync */
-#define ATTACH_MS   5000  /* for a monitor that is about to listen */
 #define PAUSE_MS    20
 #define KILL_REPEAT 3
 
@@ -78,14 +77,37 @@ bool cps_live_is_mounted(const struct cps_live *live)
 
 /* ---- attached ---- */
 
-/* The state is the truth when the monitor has not told the end. */
+static void pause_briefly(void)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000};
+
+	nanosleep(&pause, NULL);
+}
+
+/* Until the lock is free: the end of a monitor that cannot be talked to. */
+static int await_lock(struct cps_app *app, struct cps_live *live, int timeout_ms)
+{
+	for (int ms = 0; ms < timeout_ms; ms += PAUSE_MS) {
+		cps_container_state_release(&live->state);
+		if (cps_life_read(live->folder, &live->state, &live->alive, &app->err) <
+		    0)
+			return -EIO;
+		if (!live->alive)
+			return 0;
+		pause_briefly();
+	}
+	return cps_err_set(&app->err, -ETIME, "container '%s' does not end",
+			   live->info.name);
+}
+
+/* The state is the truth when the monitor has not told the end. Its descriptors go one
+ * after the other, the lock perhaps behind the socket. */
 static int lost(struct cps_app *app, struct cps_live *live)
 {
-	cps_container_state_release(&live->state);
-	if (cps_life_read(live->folder, &live->state, NULL, &app->err) < 0)
-		return -EIO;
+	int rc = await_lock(app, live, END_MS);
+
 	cps_warn("container '%s': its monitor is gone", live->info.name);
-	return live->state.exit_code;
+	return rc < 0 ? rc : live->state.exit_code;
 }
 
 static int look(struct cps_app *app, struct cps_live *live, int socket, bool input)
@@ -149,29 +171,6 @@ int cps_live_attach(struct cps_app *app, struct cps_live *live, bool input)
 }
 
 /* ---- ending ---- */
-
-static void pause_briefly(void)
-{
-	const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000};
-
-	nanosleep(&pause, NULL);
-}
-
-/* Until the lock is free: the end of a monitor that cannot be talked to. */
-static int await_lock(struct cps_app *app, struct cps_live *live, int timeout_ms)
-{
-	for (int ms = 0; ms < timeout_ms; ms += PAUSE_MS) {
-		cps_container_state_release(&live->state);
-		if (cps_life_read(live->folder, &live->state, &live->alive, &app->err) <
-		    0)
-			return -EIO;
-		if (!live->alive)
-			return 0;
-		pause_briefly();
-	}
-	return cps_err_set(&app->err, -ETIME, "container '%s' does not end",
-			   live->info.name);
-}
 
 /* By the kernel alone, when the monitor does not answer. */
 static void kill_init(const struct cps_live *live)
