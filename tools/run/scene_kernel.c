@@ -9,15 +9,8 @@
 
 #include "store/base/fd.h"
 #include "tools/run/inside.h"
+#include "tools/run/kernel_paths.h"
 #include "tools/run/mounts.h"
-
-/* As Docker has them. */
-static const char *const proc_masked[] = {
-	"acpi",          "asound",      "interrupts", "kcore",      "keys",
-	"latency_stats", "sched_debug", "scsi",       "timer_list", "timer_stats"};
-static const char *const proc_read_only[] = {"bus", "fs", "irq", "sys",
-					     "sysrq-trigger"};
-static const char *const sys_masked[] = {"devices/virtual/powercap", "firmware"};
 
 #define CPUS_MAX 4096
 
@@ -74,10 +67,10 @@ static int make_proc(struct cps_scene *scene, struct cps_err *err)
 		return scene->proc;
 	}
 	rc = cps_scene_put(scene->proc, onto, "/proc", err);
-	for (size_t i = 0; rc == 0 && i < CPS_ARRAY_LEN(proc_masked); i++)
-		rc = mask(scene, scene->proc, proc_masked[i], err);
-	for (size_t i = 0; rc == 0 && i < CPS_ARRAY_LEN(proc_read_only); i++)
-		rc = make_read_only(scene->proc, proc_read_only[i], err);
+	for (size_t i = 0; rc == 0 && cps_proc_masked[i]; i++)
+		rc = mask(scene, scene->proc, cps_proc_masked[i], err);
+	for (size_t i = 0; rc == 0 && cps_proc_read_only[i]; i++)
+		rc = make_read_only(scene->proc, cps_proc_read_only[i], err);
 	return rc;
 }
 
@@ -145,8 +138,8 @@ static int make_sys(struct cps_scene *scene, struct cps_err *err)
 	rc = cps_scene_put(scene->sys, onto, "/sys", err);
 	if (rc == 0)
 		rc = make_cgroup(scene, err);
-	for (size_t i = 0; rc == 0 && i < CPS_ARRAY_LEN(sys_masked); i++)
-		rc = mask(scene, scene->sys, sys_masked[i], err);
+	for (size_t i = 0; rc == 0 && cps_sys_masked[i]; i++)
+		rc = mask(scene, scene->sys, cps_sys_masked[i], err);
 	return rc < 0 ? rc : mask_cpus(scene, err);
 }
 
