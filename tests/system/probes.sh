@@ -292,8 +292,15 @@ lives() {
 spoiled_for_runtimes() {
 	local files=(-d "nameserver 192.0.2.1" -h "192.0.2.2 somewhere") show='cat /etc/resolv.conf /etc/hosts' path
 	spoiled_folders
-	spoiled_users
 	fresh
+	rm "$R/etc/passwd"
+	ln -s "$MARK/passwd" "$R/etc/passwd"
+	probe 125 "unable to find user evil" -u evil "$R" id
+	rm "$R/etc/passwd"
+	mkfifo "$R/etc/passwd"
+	probe 125 "is no file" -u ana "$R" id
+	fresh
+	probe 0 "uid=1000(ana) gid=1000(ana) groups=50(staff),100(users),1000(ana)" -u ana "$R" id
 	rm -r "$R/etc"
 	ln -s "$MARK" "$R/etc"
 	probe 0 "192.0.2.2" "${files[@]}" "$R" sh -c "$show"
@@ -321,6 +328,7 @@ spoiled_for_runtimes() {
 	probe 0 "/dev/pts/" -t "$R" tty
 	probe 42 "" -s 15 "$R" sh -c 'trap "exit 42" TERM; echo ready; while :; do sleep 0.05; done'
 	probe 137 "" -s 9 "$R" sh -c 'echo ready; sleep 100'
+	fresh
 	probe 0 "inside" "$R" probe chroot "$MARK"
 	probe 0 "CapBnd:	00000000a80425fb" "$R" grep CapBnd /proc/self/status
 	probe 0 "uid=0" -X id "$R" sleep 100

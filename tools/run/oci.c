@@ -20,6 +20,7 @@
 #include "tools/run/inside.h"
 #include "tools/run/mounts.h"
 #include "tools/run/program.h"
+#include "tools/run/scene.h"
 #include "tools/run/terminal.h"
 
 #define ROOTFS      "rootfs"
@@ -104,22 +105,6 @@ static int mount_volumes(const struct setup *setup, struct cps_err *err)
 					   opts->volumes[i].target);
 	}
 	return 0;
-}
-
-/* The three that the runtime mounts first have to be folders, not links to some. */
-static int check_folder(int root, const char *name, struct cps_err *err)
-{
-	struct stat st;
-
-	if (mkdirat(root, name, 0755) < 0 && errno != EEXIST && errno != EROFS)
-		return cps_err_sys(err, -errno, "make '/%s' in the root", name);
-	if (fstatat(root, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return cps_err_sys(err, -errno, "'/%s' of the root", name);
-	return S_ISDIR(st.st_mode)
-		       ? 0
-		       : cps_err_set(err, -ENOTDIR,
-				     "'/%s' of the root is %s, not a folder", name,
-				     S_ISLNK(st.st_mode) ? "a link" : "something else");
 }
 
 /* The path without links of what is there; it is made when missing. */
@@ -221,8 +206,15 @@ static int prepare_root(struct setup *setup, int root, struct cps_err *err)
 	static const char *const folders[] = {"dev", "proc", "sys"};
 	int rc = mount_root(setup, root, err);
 
-	for (size_t i = 0; rc == 0 && i < CPS_ARRAY_LEN(folders); i++)
-		rc = check_folder(setup->root, folders[i], err);
+	/* The three that the runtime mounts first have to be folders, not links to
+	 * some.
+	 */
+	for (size_t i = 0; rc == 0 && i < CPS_ARRAY_LEN(folders); i++) {
+		cps_auto(cps_fd) int fd =
+			cps_scene_folder(setup->root, folders[i], err);
+
+		rc = fd < 0 ? fd : 0;
+	}
 	if (rc == 0)
 		rc = cps_user_lookup(setup->root, setup->process->user, &setup->user,
 				     err);

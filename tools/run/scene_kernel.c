@@ -2,10 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include "store/base/fd.h"
 #include "tools/run/inside.h"
@@ -57,7 +55,7 @@ static int make_read_only(int in, const char *name, struct cps_err *err)
 
 static int make_proc(struct cps_scene *scene, struct cps_err *err)
 {
-	int rc, onto = cps_scene_folder(scene, "proc", err);
+	int rc, onto = cps_scene_folder(scene->root, "proc", err);
 
 	if (onto < 0)
 		return onto;
@@ -90,24 +88,6 @@ static int new_sys(struct cps_err *err)
 	return rc < 0 ? cps_err_sys(err, rc, "bind /sys") : fd;
 }
 
-/* Only the part of the tree that the sandbox is in, and to look at. */
-static int make_cgroup(struct cps_scene *scene, struct cps_err *err)
-{
-	cps_auto(cps_fd) int fd = -1;
-	struct statfs fs;
-	int onto;
-
-	if (statfs("/sys/fs/cgroup", &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
-		return 0;
-	fd = cps_mount_new("cgroup2", NULL, CPS_MOUNT_INERT | MOUNT_ATTR_RDONLY, err);
-	if (fd == -EPERM || fd == -EBUSY)
-		return 0;
-	onto = fd < 0 ? fd : cps_inside_open(scene->sys, "fs/cgroup", O_PATH);
-	if (onto < 0)
-		return cps_err_wrap(err, onto, "/sys/fs/cgroup");
-	return cps_scene_put(fd, onto, "/sys/fs/cgroup", err);
-}
-
 static int mask_cpus(struct cps_scene *scene, struct cps_err *err)
 {
 	char name[64];
@@ -126,7 +106,7 @@ static int mask_cpus(struct cps_scene *scene, struct cps_err *err)
 
 static int make_sys(struct cps_scene *scene, struct cps_err *err)
 {
-	int rc, onto = cps_scene_folder(scene, "sys", err);
+	int rc, onto = cps_scene_folder(scene->root, "sys", err);
 
 	if (onto < 0)
 		return onto;
@@ -137,7 +117,7 @@ static int make_sys(struct cps_scene *scene, struct cps_err *err)
 	}
 	rc = cps_scene_put(scene->sys, onto, "/sys", err);
 	if (rc == 0)
-		rc = make_cgroup(scene, err);
+		rc = cps_scene_cgroup(scene, err);
 	for (size_t i = 0; rc == 0 && cps_sys_masked[i]; i++)
 		rc = mask(scene, scene->sys, cps_sys_masked[i], err);
 	return rc < 0 ? rc : mask_cpus(scene, err);
