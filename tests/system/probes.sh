@@ -7,6 +7,7 @@ set -eu
 . "${SRC:?}/tests/system/lib.sh" || exit 1
 . "${SRC:?}/tests/system/lib-sandbox.sh"
 mkdir -p "${TMP:?}/vol"
+echo volume >"${TMP:?}/vol/it"
 
 # ---- folders that the sandbox mounts on ----
 spoiled_folders() {
@@ -89,7 +90,7 @@ spoiled_workdirs() {
 # ---- users ----
 spoiled_users() {
 	fresh
-	probe 0 "uid=1000(ana) gid=1000(ana) groups=50(staff),100(users),1000(ana)" -u ana "$R" id
+	root_probe 0 "uid=1000(ana) gid=1000(ana) groups=50(staff),100(users),1000(ana)" -u ana "$R" id
 	probe 125 "unable to find user evil: no matching entries in passwd file" -u evil "$R" id
 	probe 125 "unable to find group evil: no matching entries in group file" -u ana:evil "$R" id
 	probe 125 "must be in range 0-2147483647" -u 4294967295 "$R" id
@@ -128,7 +129,6 @@ spoiled_users() {
 spoiled_volumes() {
 	local vol=$TMP/vol path
 	fresh
-	echo volume >"${vol:?}/it"
 	chown -R "$OWNER:$OWNER" "${vol:?}"
 	probe 0 "volume" -v "$vol:/../../..$MARK/sub" "$R" sh -c "cat $MARK/sub/it; touch $MARK/sub/new"
 	fresh
@@ -184,7 +184,7 @@ kernel_views() {
 hostile_programs() {
 	fresh
 	probe 0 "43 denied" "$R" probe denied
-	probe 0 "allowed" "$R" probe allowed
+	root_probe 0 "allowed" "$R" probe allowed
 	probe 0 "inside" "$R" probe chroot "$MARK"
 	probe 0 "closed" "$R" probe exe
 	exec 7<"$MARK/file" 8>>"$TMP/other" 9<"$MARK"
@@ -211,12 +211,12 @@ hostile_programs() {
 	chmod 755 "$R/text"
 	probe 126 "Exec format error" "$R" /text
 	HOST_SECRET=secret probe 1 "" -e A=b "$R" sh -c 'env | grep SECRET'
-	probe 0 "HOME=/home/ana" -u 1000 "$R" env
+	root_probe 0 "HOME=/home/ana" -u 1000 "$R" env
 	probe 0 "0022" "$R" sh -c umask
 	probe 0 "SigIgn:	0000000000000000" "$R" grep SigIgn /proc/self/status
 	probe 0 "CapEff:	00000000a80425fb" "$R" grep CapEff /proc/self/status
-	probe 0 "CapBnd:	00000000a80425fb" -u 1000 "$R" grep CapBnd /proc/self/status
-	probe 0 "CapPrm:	0000000000000000" -u 1000 "$R" grep CapPrm /proc/self/status
+	root_probe 0 "CapBnd:	00000000a80425fb" -u 1000 "$R" grep CapBnd /proc/self/status
+	root_probe 0 "CapPrm:	0000000000000000" -u 1000 "$R" grep CapPrm /proc/self/status
 	probe 0 "NoNewPrivs:	0" "$R" grep NoNew /proc/self/status
 	probe 0 "capas-test" -H capas-test "$R" hostname
 	probe 0 "capas-test" -H capas-test -h "1.2.3.4 x" "$R" cat /etc/hostname
@@ -242,14 +242,14 @@ privileges() {
 	probe 0 "" "$R" sh -c 'chmod 600 /dev/null && chown 1:1 /dev/zero && chmod 0 /dev/tty'
 	cp "$R/bin/probe" "$R/suid"
 	chmod 4755 "$R/suid"
-	probe 0 "CapEff:	00000000a80425fb" -u 1000 "$R" /suid status CapEff
+	root_probe 0 "CapEff:	00000000a80425fb" -u 1000 "$R" /suid status CapEff
 	if command -v setcap >/dev/null && setcap cap_sys_admin+ep "$R/suid" 2>/dev/null; then
 		probe 126 "not permitted" -u 1000 "$R" /suid status Cap
 		setcap cap_sys_admin,cap_chown+p "$R/suid"
 		probe 0 "CapPrm:	0000000000000001" -u 1000 "$R" /suid status CapPrm
 	fi
 	DRIVER=(setpriv --groups 4,27)
-	probe 0 "groups=1000" -u 1000:1000 "$R" id
+	root_probe 0 "groups=1000" -u 1000:1000 "$R" id
 	DRIVER=()
 }
 
@@ -267,7 +267,7 @@ lives() {
 	probe 42 "" -s 15 "$R" sh -c 'trap "exit 42" TERM; echo ready; while :; do sleep 0.05; done'
 	probe 143 "" -s 15 "$R" sh -c 'echo ready; exec sleep 100'
 	probe 137 "" -s 9 "$R" sh -c 'trap "" TERM; echo ready; while :; do sleep 0.05; done'
-	probe 131 "" "$R" sh -c 'kill -QUIT $$'
+	probe 134 "" "$R" sh -c 'kill -ABRT $$'
 	probe 7 "" "$R" sh -c 'exit 7'
 	# Orphans are buried, whatever outlives the program is not.
 	probe 0 "none" "$R" sh -c '(sleep 0.1 &); (sleep 0.1 &); sleep 0.5; ps -o stat | grep Z || echo none'
@@ -275,7 +275,7 @@ lives() {
 	gone "sleep 98761" || fail "a process outlived its sandbox"
 	# The program cannot end or signal what keeps it.
 	probe 0 "alive" "$R" sh -c 'kill -9 1; kill -STOP 1; sleep 0.1; echo alive'
-	"${DRIVER[@]}" "$MARK/run" "$R" sleep 98762 </dev/null &
+	"${DRIVER[@]}" "$MARK/run" "${OPTIONS[@]}" "$R" sleep 98762 </dev/null &
 	local driver=$!
 	for _ in $(seq 100); do
 		! pgrep -f "^sleep 98762" >/dev/null || break
@@ -288,11 +288,75 @@ lives() {
 	PROBES=$((PROBES + 1))
 }
 
+# The same folders, links and users when runc or crun mounts them.
+spoiled_for_runtimes() {
+	local files=(-d "nameserver 192.0.2.1" -h "192.0.2.2 somewhere") show='cat /etc/resolv.conf /etc/hosts' path
+	spoiled_folders
+	fresh
+	rm "$R/etc/passwd"
+	ln -s "$MARK/passwd" "$R/etc/passwd"
+	probe 125 "unable to find user evil" -u evil "$R" id
+	rm "$R/etc/passwd"
+	mkfifo "$R/etc/passwd"
+	probe 125 "is no file" -u ana "$R" id
+	fresh
+	probe 0 "uid=1000(ana) gid=1000(ana) groups=50(staff),100(users),1000(ana)" -u ana "$R" id
+	rm -r "$R/etc"
+	ln -s "$MARK" "$R/etc"
+	probe 0 "192.0.2.2" "${files[@]}" "$R" sh -c "$show"
+	fresh
+	ln -s "$MARK/resolv.conf" "$R/etc/resolv.conf"
+	ln -s "../../../../../../../../..$MARK/hosts" "$R/etc/hosts"
+	probe 0 "192.0.2.1" "${files[@]}" "$R" sh -c "$show"
+	fresh
+	ln -s /proc/self/fd/3 "$R/etc/resolv.conf"
+	probe 125 "not permitted" "${files[@]}" "$R" true
+	fresh
+	ln -s /proc/self/fd/7 "$R/work"
+	for path in /work /proc/self/fd/3 /proc/self/fd/7 /proc/1/root /proc/self/cwd; do
+		probe 125 "not permitted" -w $path "$R" pwd
+	done
+	rm "$R/work"
+	ln -s "$MARK" "$R/work"
+	probe 0 "$MARK" -w /work "$R" pwd
+	ln -s "$MARK" "$R/link"
+	probe 0 "volume" -v "$TMP/vol:/link/sub" "$R" cat /link/sub/it
+	for path in / /.. /proc /proc/sys /sys/kernel /dev/null; do
+		probe 125 "mount on" -v "$TMP/vol:$path" "$R" true
+	done
+	probe 7 "uid=0" "$R" sh -c "id; exit 7"
+	probe 0 "/dev/pts/" -t "$R" tty
+	probe 42 "" -s 15 "$R" sh -c 'trap "exit 42" TERM; echo ready; while :; do sleep 0.05; done'
+	probe 137 "" -s 9 "$R" sh -c 'echo ready; sleep 100'
+	fresh
+	probe 0 "inside" "$R" probe chroot "$MARK"
+	probe 0 "CapBnd:	00000000a80425fb" "$R" grep CapBnd /proc/self/status
+	probe 0 "uid=0" -X id "$R" sleep 100
+	[ -z "$(ls -A "$TMP/bundle")" ] || fail "left in the bundle: $(ls "$TMP/bundle")"
+}
+
 # PARTS: some of it, while one works on it
 ALL="spoiled_folders spoiled_files spoiled_workdirs spoiled_users spoiled_volumes kernel_views
 	hostile_programs privileges lives"
 for part in ${PARTS:-$ALL}; do
 	$part
 done
+
+mkdir -p "${TMP:?}/bundle"
+for runtime in ${RUNTIMES-runc crun}; do
+	command -v $runtime >/dev/null || continue
+	OPTIONS=(-o $runtime -b "$TMP/bundle")
+	spoiled_for_runtimes
+done
+OPTIONS=()
+
+# The same for somebody who is nobody outside, and root of a user namespace inside.
+if [ -z "${PARTS-}" ] && unshare -Urm true 2>/dev/null && OWNER=$(id -u nobody); then
+	DRIVER=(setpriv --reuid "$OWNER" --regid "$OWNER" --clear-groups)
+	OPTIONS=(-U)
+	for part in ${USER_PARTS:-${ALL/privileges/}}; do
+		$part
+	done
+fi
 [ -n "${PARTS-}" ] || [ $PROBES -ge 40 ] || fail "only $PROBES probes"
 echo "ok: $PROBES probes"

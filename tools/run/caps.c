@@ -14,6 +14,11 @@ static const cap_value_t kept[] = {
 	CAP_KILL,    CAP_AUDIT_WRITE,
 };
 
+char *cps_caps_name(size_t i)
+{
+	return i < CPS_ARRAY_LEN(kept) ? cap_to_name(kept[i]) : NULL;
+}
+
 static bool is_kept(cap_value_t cap)
 {
 	for (size_t i = 0; i < CPS_ARRAY_LEN(kept); i++)

@@ -85,7 +85,11 @@ static int enter(int init, struct cps_err *err)
 	if (rc < 0)
 		return rc;
 	flags = other_namespaces(pid);
-	if (flags < 0 || (flags && setns(init, flags) < 0))
+	/* What is not apart from us is no container: a number that somebody else has
+	 * now. */
+	if (flags >= 0 && !((flags & CLONE_NEWNS) && (flags & CLONE_NEWPID)))
+		return cps_err_set(err, -ESRCH, "process %d is no container", (int)pid);
+	if (flags < 0 || setns(init, flags) < 0)
 		return cps_err_sys(err, flags < 0 ? flags : -errno,
 				   "enter the container");
 	/* Its processes see us from here on. */

@@ -123,6 +123,8 @@ static int set_scene(struct cps_scene *scene, struct cps_order *order,
 
 static void close_scene(struct cps_scene *scene)
 {
+	for (size_t i = 0; i < scene->opts->volume_count; i++)
+		close(scene->opts->volumes[i].source);
 	cps_fd_auto(&scene->stuff);
 	cps_fd_auto(&scene->dev);
 	cps_fd_auto(&scene->pts);

@@ -60,6 +60,15 @@ int cps_mount_clone(int dirfd, const char *path, bool recursive)
 	return fd < 0 ? -errno : fd;
 }
 
+int cps_mount_copy(int mount)
+{
+	int fd = cps_mount_clone(mount, "", true);
+
+	if (fd == -EINVAL)
+		fd = fcntl(mount, F_DUPFD_CLOEXEC, 0);
+	return fd == -1 ? -errno : fd;
+}
+
 int cps_mount_attach(int mount, int onto)
 {
 	unsigned int flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;

@@ -22,6 +22,11 @@ int cps_mount_new(const char *type, const char *const *options, unsigned int att
  *  dirfd, path  as for openat(2); "" is the descriptor itself
  *  A descriptor or -errno. */
 int cps_mount_clone(int dirfd, const char *path, bool recursive);
+/** As a mount that is mounted nowhere: a copy with all below it, or the very one where
+ * it is mounted nowhere already, which older kernels do not copy. A descriptor or
+ * -errno.
+ */
+int cps_mount_copy(int mount);
 /** Mount it. The descriptor stays that of the mount, and borrowed. 0 or -errno. */
 int cps_mount_attach(int mount, int onto);
 /** Change the flags of one mount, or of all below it. 0 or -errno. */

@@ -16,6 +16,7 @@
 #include "tools/run/init.h"
 #include "tools/run/mounts.h"
 #include "tools/run/net.h"
+#include "tools/run/oci.h"
 #include "tools/run/wire.h"
 
 #ifndef P_PIDFD
@@ -25,8 +26,10 @@
 struct cps_sandbox {
 	pid_t pid;
 	int pidfd, socket;
-	struct cps_cgroup *cgroup; /* owned; NULL without limits */
-	pid_t net;                 /* what connects its network, or -1 */
+	struct cps_cgroup *cgroup;              /* owned; NULL without limits */
+	pid_t net;                              /* what connects its network, or -1 */
+	const struct cps_sandbox_opts *runtime; /* borrowed; NULL: the init is ours */
+	struct cps_oci oci;
 	bool waited;
 	int status; /* once waited for */
 };
@@ -40,7 +43,7 @@ static int clone_volumes(const struct cps_sandbox_opts *opts,
 {
 	for (size_t i = 0; i < opts->volume_count; i++) {
 		volumes[i] = opts->volumes[i];
-		volumes[i].source = cps_mount_clone(opts->volumes[i].source, "", true);
+		volumes[i].source = cps_mount_copy(opts->volumes[i].source);
 		if (volumes[i].source < 0)
 			return cps_err_sys(err, volumes[i].source, "volume for '%s'",
 					   volumes[i].target);
@@ -94,6 +97,18 @@ static int make(const struct cps_sandbox_opts *opts, struct cps_sandbox *sandbox
 	return rc;
 }
 
+static int check_runtime(const struct cps_sandbox_opts *opts, struct cps_err *err)
+{
+	if (strcmp(opts->runtime, "runc") != 0 && strcmp(opts->runtime, "crun") != 0)
+		return cps_err_set(err, -EINVAL, "runtime '%s': runc or crun",
+				   opts->runtime);
+	if (!opts->bundle || opts->rootless || opts->net == CPS_NET_PRIVATE)
+		return cps_err_set(err, -ENOTSUP,
+				   "%s: only as root, with --network host or none",
+				   opts->runtime);
+	return 0;
+}
+
 int cps_sandbox_new(const struct cps_sandbox_opts *opts, struct cps_sandbox **out,
 		    struct cps_err *err)
 {
@@ -109,6 +124,15 @@ int cps_sandbox_new(const struct cps_sandbox_opts *opts, struct cps_sandbox **ou
 		return cps_err_nomem(err);
 	}
 	sandbox->pidfd = sandbox->socket = sandbox->pid = sandbox->net = -1;
+	sandbox->oci.pid = sandbox->oci.pidfd = -1;
+	if (opts->runtime) {
+		free(volumes);
+		rc = check_runtime(opts, err);
+		sandbox->runtime = opts;
+		if (rc == 0)
+			*out = CPS_TAKE(sandbox);
+		return rc;
+	}
 	rc = clone_volumes(opts, volumes, err);
 	own.volumes = volumes;
 	if (rc == 0 && opts->net == CPS_NET_PRIVATE && opts->resolv_conf) {
@@ -126,15 +150,22 @@ int cps_sandbox_new(const struct cps_sandbox_opts *opts, struct cps_sandbox **ou
 int cps_sandbox_start(struct cps_sandbox *sandbox, int root,
 		      const struct cps_process *process, int *tty, struct cps_err *err)
 {
-	/* Older kernels copy no mount that is detached already; that one goes as it is.
-	 */
-	cps_auto(cps_fd) int copy = cps_mount_clone(root, "", true);
+	cps_auto(cps_fd) int copy = -1;
 	int rc;
 
 	*tty = -1;
-	if (copy < 0 && copy != -EINVAL)
+	if (sandbox->runtime) {
+		rc = cps_oci_start(sandbox->runtime, root, process, &sandbox->oci, tty,
+				   err);
+		sandbox->pid = sandbox->oci.init;
+		sandbox->pidfd = sandbox->oci.pidfd;
+		sandbox->oci.pidfd = -1;
+		return rc;
+	}
+	copy = cps_mount_copy(root);
+	if (copy < 0)
 		return cps_err_sys(err, copy, "the root");
-	rc = cps_order_send(sandbox->socket, copy < 0 ? root : copy, process, err);
+	rc = cps_order_send(sandbox->socket, copy, process, err);
 	return rc < 0 ? rc : cps_answer_receive(sandbox->socket, tty, err);
 }
 
@@ -157,7 +188,10 @@ int cps_sandbox_signal(struct cps_sandbox *sandbox, int signo)
 
 	if (signo < 0 || signo >= NSIG)
 		return -EINVAL;
-	if (signo == SIGKILL || signo == 0) {
+	if (sandbox->runtime && signo == SIGKILL) {
+		cps_oci_kill(&sandbox->oci);
+		rc = 0;
+	} else if (sandbox->runtime || signo == SIGKILL || signo == 0) {
 		rc = pidfd_send_signal(sandbox->pidfd, signo, NULL, 0);
 	} else {
 		/* SIGSTOP would stop the init; see its pass_on(). */
@@ -191,6 +225,8 @@ void cps_sandbox_free(struct cps_sandbox *sandbox)
 		return;
 	if (sandbox->pidfd >= 0) {
 		if (!sandbox->waited) {
+			if (sandbox->runtime)
+				cps_oci_kill(&sandbox->oci);
 			pidfd_send_signal(sandbox->pidfd, SIGKILL, NULL, 0);
 			cps_sandbox_status(sandbox);
 		}
@@ -200,6 +236,8 @@ void cps_sandbox_free(struct cps_sandbox *sandbox)
 		kill(sandbox->net, SIGKILL);
 		waitpid(sandbox->net, NULL, 0);
 	}
+	if (sandbox->runtime)
+		cps_oci_release(&sandbox->oci);
 	cps_cgroup_free(sandbox->cgroup);
 	cps_fd_auto(&sandbox->socket);
 	free(sandbox);

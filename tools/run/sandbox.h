@@ -66,6 +66,12 @@ struct cps_sandbox_opts {
 	uint64_t cpus_milli; /* thousandths of a processor */
 	uint64_t pids;
 	const char *cgroup; /* a name of its own for it; required with a limit */
+	/* "runc" or "crun" instead of our own init; NULL: ours. Then the options have
+	 * to live until the start, there is no private network and no user namespace, a
+	 * program that cannot be executed is a failure of ours, and if the maker is
+	 * killed the runtime is told to end, but nobody makes sure. */
+	const char *runtime;
+	const char *bundle; /* with `runtime`: an empty folder of the caller's */
 	/* An ordinary user: maps of a user namespace that the caller already is in. */
 	bool rootless;
 };

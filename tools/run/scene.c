@@ -8,15 +8,14 @@
 #include "tools/run/inside.h"
 #include "tools/run/mounts.h"
 
-int cps_scene_folder(const struct cps_scene *scene, const char *name,
-		     struct cps_err *err)
+int cps_scene_folder(int root, const char *name, struct cps_err *err)
 {
 	struct stat st;
 	int fd;
 
-	if (mkdirat(scene->root, name, 0755) < 0 && errno != EEXIST && errno != EROFS)
+	if (mkdirat(root, name, 0755) < 0 && errno != EEXIST && errno != EROFS)
 		return cps_err_sys(err, -errno, "make '/%s' in the root", name);
-	fd = openat(scene->root, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(root, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return cps_err_sys(err, -errno, "'/%s' of the root", name);
 	if (S_ISDIR(st.st_mode))

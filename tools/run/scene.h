@@ -39,8 +39,9 @@ int cps_scene_end(struct cps_scene *scene, struct cps_err *err);
 /* ---- for the steps ---- */
 
 /** A folder right below the root that must be no link: O_PATH, made when missing. */
-int cps_scene_folder(const struct cps_scene *scene, const char *name,
-		     struct cps_err *err);
+int cps_scene_folder(int root, const char *name, struct cps_err *err);
+/** What the sandbox may see of its control groups, below /sys. */
+int cps_scene_cgroup(const struct cps_scene *scene, struct cps_err *err);
 /** Mount `mount` upon `onto` and close `onto`; `what` is for the words. */
 int cps_scene_put(int mount, int onto, const char *what, struct cps_err *err);
 /** Bind a mount over a new empty file of /dev. Takes `mount`. */

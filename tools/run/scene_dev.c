@@ -137,7 +137,7 @@ static int make_folders(struct cps_scene *scene, struct cps_err *err)
 int cps_scene_dev(struct cps_scene *scene, struct cps_err *err)
 {
 	static const char *const options[] = {"mode=755", "size=65536k", NULL};
-	int rc, onto = cps_scene_folder(scene, "dev", err);
+	int rc, onto = cps_scene_folder(scene->root, "dev", err);
 
 	if (onto < 0)
 		return onto;

@@ -2,22 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include "store/base/fd.h"
 #include "tools/run/inside.h"
+#include "tools/run/kernel_paths.h"
 #include "tools/run/mounts.h"
-
-/* As Docker has them. */
-static const char *const proc_masked[] = {
-	"acpi",          "asound",      "interrupts", "kcore",      "keys",
-	"latency_stats", "sched_debug", "scsi",       "timer_list", "timer_stats"};
-static const char *const proc_read_only[] = {"bus", "fs", "irq", "sys",
-					     "sysrq-trigger"};
-static const char *const sys_masked[] = {"devices/virtual/powercap", "firmware"};
 
 #define CPUS_MAX 4096
 
@@ -64,7 +55,7 @@ static int make_read_only(int in, const char *name, struct cps_err *err)
 
 static int make_proc(struct cps_scene *scene, struct cps_err *err)
 {
-	int rc, onto = cps_scene_folder(scene, "proc", err);
+	int rc, onto = cps_scene_folder(scene->root, "proc", err);
 
 	if (onto < 0)
 		return onto;
@@ -74,10 +65,10 @@ static int make_proc(struct cps_scene *scene, struct cps_err *err)
 		return scene->proc;
 	}
 	rc = cps_scene_put(scene->proc, onto, "/proc", err);
-	for (size_t i = 0; rc == 0 && i < CPS_ARRAY_LEN(proc_masked); i++)
-		rc = mask(scene, scene->proc, proc_masked[i], err);
-	for (size_t i = 0; rc == 0 && i < CPS_ARRAY_LEN(proc_read_only); i++)
-		rc = make_read_only(scene->proc, proc_read_only[i], err);
+	for (size_t i = 0; rc == 0 && cps_proc_masked[i]; i++)
+		rc = mask(scene, scene->proc, cps_proc_masked[i], err);
+	for (size_t i = 0; rc == 0 && cps_proc_read_only[i]; i++)
+		rc = make_read_only(scene->proc, cps_proc_read_only[i], err);
 	return rc;
 }
 
@@ -95,24 +86,6 @@ static int new_sys(struct cps_err *err)
 	if (rc < 0 && fd >= 0)
 		close(fd);
 	return rc < 0 ? cps_err_sys(err, rc, "bind /sys") : fd;
-}
-
-/* Only the part of the tree that the sandbox is in, and to look at. */
-static int make_cgroup(struct cps_scene *scene, struct cps_err *err)
-{
-	cps_auto(cps_fd) int fd = -1;
-	struct statfs fs;
-	int onto;
-
-	if (statfs("/sys/fs/cgroup", &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
-		return 0;
-	fd = cps_mount_new("cgroup2", NULL, CPS_MOUNT_INERT | MOUNT_ATTR_RDONLY, err);
-	if (fd == -EPERM || fd == -EBUSY)
-		return 0;
-	onto = fd < 0 ? fd : cps_inside_open(scene->sys, "fs/cgroup", O_PATH);
-	if (onto < 0)
-		return cps_err_wrap(err, onto, "/sys/fs/cgroup");
-	return cps_scene_put(fd, onto, "/sys/fs/cgroup", err);
 }
 
 static int mask_cpus(struct cps_scene *scene, struct cps_err *err)
@@ -133,7 +106,7 @@ static int mask_cpus(struct cps_scene *scene, struct cps_err *err)
 
 static int make_sys(struct cps_scene *scene, struct cps_err *err)
 {
-	int rc, onto = cps_scene_folder(scene, "sys", err);
+	int rc, onto = cps_scene_folder(scene->root, "sys", err);
 
 	if (onto < 0)
 		return onto;
@@ -144,9 +117,9 @@ static int make_sys(struct cps_scene *scene, struct cps_err *err)
 	}
 	rc = cps_scene_put(scene->sys, onto, "/sys", err);
 	if (rc == 0)
-		rc = make_cgroup(scene, err);
-	for (size_t i = 0; rc == 0 && i < CPS_ARRAY_LEN(sys_masked); i++)
-		rc = mask(scene, scene->sys, sys_masked[i], err);
+		rc = cps_scene_cgroup(scene, err);
+	for (size_t i = 0; rc == 0 && cps_sys_masked[i]; i++)
+		rc = mask(scene, scene->sys, cps_sys_masked[i], err);
 	return rc < 0 ? rc : mask_cpus(scene, err);
 }
 

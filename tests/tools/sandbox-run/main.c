@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ static const char usage[] =
 	"  -u USER  -w WORKDIR  -e NAME=VALUE  -H HOSTNAME  -n host|none|private  -R\n"
 	"  -v SOURCE:TARGET[:ro]  -T PATH[:OPTIONS]  -d RESOLV_CONF  -h HOSTS  -t\n"
 	"  -m BYTES  -c MILLI_CPUS  -p PIDS  -g CGROUP  -r\n"
+	"  -o runc|crun -b BUNDLE  in an empty folder\n"
 	"  -U  in a user namespace of our own, which is -r too\n"
 	"  -x COMMAND  run by sh(1) once the program runs, INIT in its environment\n"
 	"  -X ARGUMENTS  parted by spaces: executed in the sandbox too; its status is "
@@ -32,6 +34,7 @@ struct told {
 	struct cps_sandbox_opts opts;
 	struct cps_process process;
 	struct cps_volume volumes[LIST_MAX];
+	const char *sources[LIST_MAX];
 	const char *tmpfs[LIST_MAX];
 	char *env[LIST_MAX + 1];
 	size_t envs;
@@ -61,9 +64,19 @@ static int take_volume(struct told *told, char *text)
 		volume->read_only = true;
 	}
 	volume->target = target;
-	volume->source = open(text, O_PATH | O_CLOEXEC);
-	told->opts.volume_count++;
-	return volume->source < 0 ? fail(text) : 0;
+	told->sources[told->opts.volume_count++] = text;
+	return 0;
+}
+
+/* In the mount namespace that we end up in. */
+static int open_volumes(struct told *told)
+{
+	for (size_t i = 0; i < told->opts.volume_count; i++) {
+		told->volumes[i].source = open(told->sources[i], O_PATH | O_CLOEXEC);
+		if (told->volumes[i].source < 0)
+			return fail(told->sources[i]);
+	}
+	return 0;
 }
 
 static int take_option(struct told *told, int option)
@@ -124,6 +137,12 @@ static int take_option(struct told *told, int option)
 	case 'r':
 		opts->rootless = true;
 		break;
+	case 'o':
+		opts->runtime = optarg;
+		break;
+	case 'b':
+		opts->bundle = optarg;
+		break;
 	case 'x':
 		told->command = optarg;
 		break;
@@ -182,6 +201,7 @@ static int execute(struct told *told, struct cps_sandbox *sandbox, struct cps_er
 {
 	struct cps_process process = told->process;
 	char *argv[LIST_MAX] = {0}, *save = NULL;
+	cps_auto(cps_fd) int init = pidfd_open(cps_sandbox_pid(sandbox), 0);
 	int tty = -1, status, rc;
 	size_t count = 0;
 	pid_t pid;
@@ -190,7 +210,7 @@ static int execute(struct told *told, struct cps_sandbox *sandbox, struct cps_er
 	     word && count < LIST_MAX - 1; word = strtok_r(NULL, " ", &save))
 		argv[count++] = word;
 	process.argv = argv;
-	rc = cps_sandbox_exec(cps_sandbox_fd(sandbox), &process, &pid, &tty, err);
+	rc = cps_sandbox_exec(init, &process, &pid, &tty, err);
 	if (rc < 0)
 		return rc;
 	if (tty >= 0)
@@ -239,8 +259,8 @@ int main(int argc, char **argv)
 	told.opts.tmpfs = told.tmpfs;
 	told.process.env = told.env;
 	told.process.user = "";
-	while ((option = getopt(argc, argv, "+u:w:e:H:n:Rv:T:d:h:tm:c:p:g:Urx:X:s:")) >=
-	       0) {
+	while ((option = getopt(argc, argv,
+				"+u:w:e:H:n:Rv:T:d:h:tm:c:p:g:Uro:b:x:X:s:")) >= 0) {
 		rc = take_option(&told, option);
 		if (rc)
 			return rc;
@@ -252,6 +272,8 @@ int main(int argc, char **argv)
 	root = open(argv[optind], O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return fail(argv[optind]);
+	if (open_volumes(&told) != 0)
+		return 124;
 	told.process.argv = argv + optind + 1;
 	rc = run(&told, root, &err);
 	if (rc >= 0)
