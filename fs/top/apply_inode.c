@@ -65,7 +65,7 @@ static int touch_content(struct cps_top *top, struct cps_node *n,
 		n->mtime = n->ctime = cps_change_time(c);
 	n->flags |= CPS_NODE_CONTENT | CPS_NODE_ATTRS;
 	n->who = c->who;
-	return drop_caps(top, n);
+	return c->flags & CPS_CHANGE_KEEP_CAPS ? 0 : drop_caps(top, n);
 }
 
 static void resize(struct cps_top *top, struct cps_node *n, uint64_t size)

@@ -31,15 +31,16 @@ enum cps_change_type {
 };
 
 enum cps_change_flags {
-	CPS_CHANGE_KILL_PRIV = 1,  /* setuid and setgid go */
-	CPS_CHANGE_KEEP_TIMES = 2, /* the kernel tells the times by itself */
-	CPS_CHANGE_FOLDER = 4,     /* UNLINK: rmdir */
-	CPS_CHANGE_EXCHANGE = 8,   /* RENAME */
-	CPS_CHANGE_REMOVE = 16,    /* XATTR */
-	CPS_CHANGE_WHOLE = 32,     /* SPILL: the file owns all of the content */
-	CPS_CHANGE_CONTENT = 64,   /* NODE: content is no longer the lower one's */
-	CPS_CHANGE_XATTRS = 128,   /* NODE: xattrs are the top's, in value */
-	CPS_CHANGE_ATTRS = 256,    /* NODE: attributes differ from the lower one's */
+	CPS_CHANGE_KILL_PRIV = 1,   /* setuid and setgid go */
+	CPS_CHANGE_KEEP_TIMES = 2,  /* the kernel tells the times by itself */
+	CPS_CHANGE_FOLDER = 4,      /* UNLINK: rmdir */
+	CPS_CHANGE_EXCHANGE = 8,    /* RENAME */
+	CPS_CHANGE_REMOVE = 16,     /* XATTR */
+	CPS_CHANGE_WHOLE = 32,      /* SPILL: the file owns all of the content */
+	CPS_CHANGE_CONTENT = 64,    /* NODE: content is no longer the lower one's */
+	CPS_CHANGE_XATTRS = 128,    /* NODE: xattrs are the top's, in value */
+	CPS_CHANGE_ATTRS = 256,     /* NODE: attributes differ from the lower one's */
+	CPS_CHANGE_KEEP_CAPS = 512, /* file capabilities stay, though content changes */
 };
 
 struct cps_bytes {
