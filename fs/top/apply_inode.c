@@ -42,14 +42,16 @@ static void kill_mode(struct cps_node *n)
 		n->mode &= ~(uint32_t)S_ISGID;
 }
 
-/* File capabilities are of the content that was there (capabilities(7)). */
+/* File capabilities are of the content that was there (capabilities(7)); a folder's
+ * mean nothing, and stay. */
 static int drop_caps(struct cps_top *top, struct cps_node *n)
 {
 	const struct cps_bytes name = {CPS_XATTR_CAPS, strlen(CPS_XATTR_CAPS)};
 	struct cps_bytes value;
 	int rc;
 
-	if (cps_top_xattr_find(top, n->ino, CPS_XATTR_CAPS, &value) < 0)
+	if (S_ISDIR(n->mode) ||
+	    cps_top_xattr_find(top, n->ino, CPS_XATTR_CAPS, &value) < 0)
 		return 0;
 	rc = cps_node_own_xattrs(top, n);
 	return rc < 0 ? rc : cps_xset_put(&n->xattrs, &name, NULL);

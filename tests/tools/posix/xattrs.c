@@ -112,6 +112,8 @@ static void capabilities_of_files(void)
 	CHECK(link("prog2", "prog3") == 0 && capable("prog3"));
 	CHECK(setxattr("a", "security.capability", caps, 20, 0) == 0);
 	CHECK(chown("a", 1, -1) == 0 && !capable("a"));
+	CHECK(setxattr("dir", "security.capability", caps, 20, 0) == 0);
+	CHECK(chown("dir", 1, 1) == 0 && capable("dir"));
 	CHECK(setxattr("b", "security.capability", caps, 20, 0) == 0);
 	close(open_ok("b", O_WRONLY | O_TRUNC));
 	CHECK(!capable("b"));
