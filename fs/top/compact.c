@@ -148,20 +148,19 @@ static int put_range(struct copy *to, const struct cps_node *n,
 
 static int put_dents(struct copy *to, const struct cps_node *n)
 {
+	const struct cps_dent *d;
+	size_t pos = 0;
 	int rc = 0;
 
-	for (size_t i = 0; i < n->dents.count && rc == 0; i++) {
-		const struct cps_dent *d = n->dents.items[i];
+	while (rc == 0 && (d = cps_dents_each(&n->dents, &pos))) {
 		struct cps_change c = {
 			.type = CPS_CHANGE_DIRENT,
 			.who = n->who,
 			.dir = n->ino,
-			.ino = d ? d->ino : 0,
+			.ino = d->ino,
+			.name = {d->name, d->name_len},
 		};
 
-		if (!d)
-			continue;
-		c.name = (struct cps_bytes){d->name, d->name_len};
 		rc = cps_toplog_append(to->log, &c, false);
 	}
 	return rc;

@@ -10,9 +10,9 @@
  * has not written, its journal included, as when the power goes.
  *
  * The processes are killed just before: they must not take note of what is acknowledged
- * after the power is gone. While they stop, ext4 and xfs say yes to the fdatasync(2) that they
- * cut short (seen with Linux 6.18 and no capas: one of every few cuts, never one that
- * returned before the cut began). */
+ * after the power is gone. While they stop, ext4 and xfs say yes to the fdatasync(2)
+ * that they cut short (seen with Linux 6.18 and no capas: one of every few cuts, never
+ * one that returned before the cut began). */
 
 #define FS_IOC_SHUTDOWN _IOR('X', 125, __u32)
 #define NO_LOG_FLUSH    2
