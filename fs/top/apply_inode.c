@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/top/acl.h"
 #include "fs/top/apply.h"
 
 /* ---- attributes ---- */
@@ -28,9 +29,37 @@ int cps_check_regular(struct cps_top *top, const struct cps_change *c)
 		       : 0;
 }
 
+/* Is there room for an xattr? What is on record must be possible. */
+static int check_room(struct cps_top *top, uint64_t ino, const struct cps_bytes *name,
+		      const struct cps_bytes *value)
+{
+	char text[CPS_NAME_MAX + 1] = "";
+	struct cps_bytes old;
+	uint64_t bytes;
+	int rc = cps_top_xattr_bytes(top, ino, &bytes);
+
+	if (rc < 0)
+		return rc;
+	memcpy(text, name->data, name->len);
+	rc = cps_top_xattr_find(top, ino, text, &old);
+	if (rc < 0 && rc != -ENODATA)
+		return rc;
+	if (value)
+		bytes += CPS_XSET_HEAD + name->len + value->len;
+	if (rc == 0 && value)
+		bytes -= CPS_XSET_HEAD + name->len + old.len;
+	return bytes > CPS_XSET_MAX ? -ENOSPC : 0;
+}
+
+static const struct cps_bytes acl_name = {CPS_ACL_ACCESS, sizeof(CPS_ACL_ACCESS) - 1};
+
 int cps_check_attr(struct cps_top *top, const struct cps_change *c)
 {
-	return c->mask & CPS_TOP_SIZE ? cps_check_regular(top, c) : check_inode(top, c);
+	int rc = c->mask & CPS_TOP_SIZE ? cps_check_regular(top, c)
+					: check_inode(top, c);
+
+	return rc == 0 && c->value.len ? check_room(top, c->ino, &acl_name, &c->value)
+				       : rc;
 }
 
 static void kill_mode(struct cps_node *n)
@@ -42,19 +71,25 @@ static void kill_mode(struct cps_node *n)
 		n->mode &= ~(uint32_t)S_ISGID;
 }
 
+static int put_xattr(struct cps_top *top, struct cps_node *n,
+		     const struct cps_bytes *name, const struct cps_bytes *value)
+{
+	int rc = cps_node_own_xattrs(top, n);
+
+	return rc < 0 ? rc : cps_xset_put(&n->xattrs, name, value);
+}
+
 /* File capabilities are of the content that was there (capabilities(7)); a folder's
  * mean nothing, and stay. */
 static int drop_caps(struct cps_top *top, struct cps_node *n)
 {
 	const struct cps_bytes name = {CPS_XATTR_CAPS, strlen(CPS_XATTR_CAPS)};
 	struct cps_bytes value;
-	int rc;
 
 	if (S_ISDIR(n->mode) ||
 	    cps_top_xattr_find(top, n->ino, CPS_XATTR_CAPS, &value) < 0)
 		return 0;
-	rc = cps_node_own_xattrs(top, n);
-	return rc < 0 ? rc : cps_xset_put(&n->xattrs, &name, NULL);
+	return put_xattr(top, n, &name, NULL);
 }
 
 /* The content changes: what hangs on it, and the times unless the kernel tells them. */
@@ -124,31 +159,11 @@ int cps_apply_attr(struct cps_top *top, const struct cps_change *c)
 	/* One that sets nothing is the kernel's wish that capabilities go. */
 	if (rc == 0 && (!c->mask || c->mask & (CPS_TOP_UID | CPS_TOP_GID)))
 		rc = drop_caps(top, n);
+	if (rc == 0 && c->value.len)
+		rc = put_xattr(top, n, &acl_name, &c->value);
 	if (rc == 0)
 		set_attributes(n, c);
 	return rc;
-}
-
-/* Is there room for it? What is on record must be possible. */
-static int check_xattr_room(struct cps_top *top, const struct cps_change *c)
-{
-	const size_t added = CPS_XSET_HEAD + c->name.len + c->value.len;
-	char name[CPS_NAME_MAX + 1] = "";
-	struct cps_bytes old;
-	uint64_t bytes;
-	int rc = cps_top_xattr_bytes(top, c->ino, &bytes);
-
-	if (rc < 0)
-		return rc;
-	memcpy(name, c->name.data, c->name.len);
-	rc = cps_top_xattr_find(top, c->ino, name, &old);
-	if (rc < 0 && rc != -ENODATA)
-		return rc;
-	if (!(c->flags & CPS_CHANGE_REMOVE))
-		bytes += added;
-	if (rc == 0 && !(c->flags & CPS_CHANGE_REMOVE))
-		bytes -= CPS_XSET_HEAD + c->name.len + old.len;
-	return bytes > CPS_XSET_MAX ? -ENOSPC : 0;
 }
 
 int cps_check_xattr(struct cps_top *top, const struct cps_change *c)
@@ -161,7 +176,8 @@ int cps_check_xattr(struct cps_top *top, const struct cps_change *c)
 		return -ERANGE;
 	if (memchr(c->name.data, 0, c->name.len))
 		return -EINVAL;
-	return check_xattr_room(top, c);
+	return check_room(top, c->ino, &c->name,
+			  c->flags & CPS_CHANGE_REMOVE ? NULL : &c->value);
 }
 
 int cps_apply_xattr(struct cps_top *top, const struct cps_change *c)
@@ -171,9 +187,7 @@ int cps_apply_xattr(struct cps_top *top, const struct cps_change *c)
 	int rc = cps_node_get(top, c->ino, &n);
 
 	if (rc == 0)
-		rc = cps_node_own_xattrs(top, n);
-	if (rc == 0)
-		rc = cps_xset_put(&n->xattrs, &c->name, remove ? NULL : &c->value);
+		rc = put_xattr(top, n, &c->name, remove ? NULL : &c->value);
 	if (rc < 0)
 		return rc;
 	if (c->mask & CPS_TOP_MODE)

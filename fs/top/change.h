@@ -17,7 +17,7 @@ enum cps_change_type {
 	CPS_CHANGE_LINK,      /* ino gets the name in dir */
 	CPS_CHANGE_UNLINK,    /* dir loses the name */
 	CPS_CHANGE_RENAME,    /* dir/name becomes dir2/name2 */
-	CPS_CHANGE_ATTR,      /* ino's attributes of `mask` */
+	CPS_CHANGE_ATTR,      /* ino's attributes of `mask`; `value`: its access ACL */
 	CPS_CHANGE_XATTR,     /* ino's attribute `name` is `value`, or is removed */
 	CPS_CHANGE_DATA,      /* bulk is ino's content at off */
 	CPS_CHANGE_OWN,       /* data/<gen> holds ino's content at off, len */
