@@ -420,11 +420,6 @@ static int apply_dirent(struct cps_top *top, const struct cps_change *c)
 
 /* ---- the log's own ---- */
 
-static int check_nothing(struct cps_top *top, const struct cps_change *c)
-{
-	return 0;
-}
-
 static int check_start(struct cps_top *top, const struct cps_change *c)
 {
 	return c->ino == UINT64_MAX || c->gen == UINT32_MAX ? -EBADMSG : 0;
@@ -444,8 +439,15 @@ static int apply_start(struct cps_top *top, const struct cps_change *c)
 	return 0;
 }
 
+static int check_who(struct cps_top *top, const struct cps_change *c)
+{
+	return c->gen == UINT32_MAX || top->whos.count == UINT32_MAX ? -EBADMSG : 0;
+}
+
 static int apply_who(struct cps_top *top, const struct cps_change *c)
 {
+	if (c->gen >= top->whos.count)
+		top->whos.count = c->gen;
 	top->whos.count++;
 	return 0;
 }
@@ -465,7 +467,7 @@ static const struct kind {
 	int (*apply)(struct cps_top *top, const struct cps_change *c);
 } kinds[CPS_CHANGE_TYPES] = {
 	[CPS_CHANGE_START] = {check_start, apply_start},
-	[CPS_CHANGE_WHO] = {check_nothing, apply_who},
+	[CPS_CHANGE_WHO] = {check_who, apply_who},
 	[CPS_CHANGE_MAKE] = {check_make, apply_make},
 	[CPS_CHANGE_LINK] = {check_link, apply_link},
 	[CPS_CHANGE_UNLINK] = {check_unlink, apply_unlink},

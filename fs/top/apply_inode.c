@@ -122,6 +122,7 @@ static void resize(struct cps_top *top, struct cps_node *n, uint64_t size)
 	cps_ranges_cut(&n->ranges, 0);
 	n->logged = 0;
 	n->gen = 0;
+	n->flags &= ~(uint32_t)CPS_NODE_LOST;
 	if (gen)
 		cps_node_doom(top, gen);
 }
@@ -353,17 +354,21 @@ static void fill_node(struct cps_node *n, const struct cps_change *c)
 	n->who = c->who;
 	n->flags = (c->flags & CPS_CHANGE_CONTENT ? CPS_NODE_CONTENT : 0) |
 		   (c->flags & CPS_CHANGE_ATTRS ? CPS_NODE_ATTRS : 0) |
-		   (c->flags & CPS_CHANGE_XATTRS ? CPS_NODE_XATTRS : 0);
+		   (c->flags & CPS_CHANGE_XATTRS ? CPS_NODE_XATTRS : 0) |
+		   (c->flags & CPS_CHANGE_LOST ? CPS_NODE_LOST : 0);
 }
 
 int cps_apply_node(struct cps_top *top, const struct cps_change *c)
 {
 	struct cps_node *n = cps_node_find(top, c->ino);
+	bool again = n != NULL;
 	int rc = n ? 0 : cps_node_add(top, c->ino, &n);
 
 	if (rc < 0)
 		return rc;
 	fill_node(n, c);
+	if (!again)
+		n->due = (uint32_t)c->len;
 	if (c->gen)
 		use_gen(top, c->gen);
 	if (!cps_is_lower(c->ino) && c->ino >= top->next_ino)

@@ -6,12 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/top/internal.h"
+#include "fs/top/replay.h"
 #include "store/base/fd.h"
 
 #define WORTH_IT   (1u << 20) /* bytes; a smaller log is left alone */
 #define NODE_BYTES 160u       /* of a record, about */
 #define NAME_BYTES 80u
+#define PIECE      16384u /* bytes of content in one record */
 #define ASIDE      "log.new"
 
 static uint64_t live_bytes(const struct cps_top *top)
@@ -46,11 +47,17 @@ static int put_whos(struct copy *to, const char *name, struct cps_err *err)
 	const struct cps_digest *chain = cps_toplog_chain(to->log);
 	cps_auto(cps_toplog_close) struct cps_toplog *log = NULL;
 	struct cps_change c;
+	uint32_t next = 1;
 	int rc = cps_toplog_open(to->top->dirfd, name, chain, false, &log, err);
 
-	while (rc >= 0 && (rc = cps_toplog_next(log, &c)) == 1)
-		if (c.type == CPS_CHANGE_WHO)
-			rc = cps_toplog_append(to->log, &c, false);
+	while (rc >= 0 && (rc = cps_toplog_next(log, &c)) == 1) {
+		if (c.type != CPS_CHANGE_WHO)
+			continue;
+		/* One before it may be lost. */
+		c.gen = c.gen > next ? c.gen : next;
+		next = c.gen + 1;
+		rc = cps_toplog_append(to->log, &c, false);
+	}
 	return rc;
 }
 
@@ -61,6 +68,18 @@ static int64_t in_ns(const struct timespec *t)
 	int64_t s = t->tv_sec > most ? most : t->tv_sec < -most ? -most : t->tv_sec;
 
 	return s * 1000000000 + t->tv_nsec;
+}
+
+/* Records that put_content() and put_dents() will write of it. */
+static uint64_t count_records(const struct cps_node *n)
+{
+	uint64_t count = n->dents.count - n->dents.gone;
+
+	for (size_t i = 0; i < n->ranges.count; i++)
+		count += n->ranges.items[i].in == CPS_IN_LOG
+				 ? (n->ranges.items[i].len + PIECE - 1) / PIECE
+				 : 1;
+	return count;
 }
 
 static int put_node(struct copy *to, const struct cps_node *n)
@@ -78,6 +97,7 @@ static int put_node(struct copy *to, const struct cps_node *n)
 		.rdev = n->rdev,
 		.size = n->size,
 		.base_len = n->base_len,
+		.len = count_records(n),
 		.gen = n->gen,
 		.atime = n->atime,
 		.mtime = n->mtime,
@@ -86,7 +106,8 @@ static int put_node(struct copy *to, const struct cps_node *n)
 		.value = {n->xattrs.data, n->xattrs.len},
 		.flags = (n->flags & CPS_NODE_CONTENT ? CPS_CHANGE_CONTENT : 0) |
 			 (n->flags & CPS_NODE_ATTRS ? CPS_CHANGE_ATTRS : 0) |
-			 (n->flags & CPS_NODE_XATTRS ? CPS_CHANGE_XATTRS : 0),
+			 (n->flags & CPS_NODE_XATTRS ? CPS_CHANGE_XATTRS : 0) |
+			 (n->flags & CPS_NODE_LOST ? CPS_CHANGE_LOST : 0),
 	};
 
 	return cps_toplog_append(to->log, &c, false);
@@ -95,7 +116,7 @@ static int put_node(struct copy *to, const struct cps_node *n)
 static int put_logged(struct copy *to, const struct cps_node *n,
 		      const struct cps_range *r)
 {
-	uint8_t buf[16384];
+	uint8_t buf[PIECE];
 
 	for (uint64_t at = 0; at < r->len;) {
 		size_t len = r->len - at < sizeof(buf) ? r->len - at : sizeof(buf);
@@ -208,9 +229,19 @@ static int fill(struct copy *to, const char *name, struct cps_err *err)
 		rc = cps_toplog_append(to->log, &c, false);
 	for (size_t i = 0; i < CPS_ARRAY_LEN(passes) && rc == 0; i++)
 		rc = for_each(to, passes[i]);
+	if (rc == 0)
+		rc = cps_toplog_end_state(to->log);
 	if (rc == 0 && fdatasync(cps_toplog_fd(to->log)) < 0)
 		rc = -errno;
 	return rc;
+}
+
+/* Whoever can make more of it finds it beside the new one. */
+static int keep_damaged(struct cps_top *top, const char *name)
+{
+	unlinkat(top->dirfd, CPS_TOP_DAMAGED, 0);
+	return linkat(top->dirfd, name, top->dirfd, CPS_TOP_DAMAGED, 0) < 0 ? -errno
+									    : 0;
 }
 
 int cps_top_compact(struct cps_top *top, const char *name, struct cps_err *err)
@@ -229,6 +260,8 @@ int cps_top_compact(struct cps_top *top, const char *name, struct cps_err *err)
 		return 0; /* no room for another: the log is good as it is */
 	to.log = log;
 	rc = fill(&to, name, err);
+	if (rc == 0 && cps_toplog_lost(top->log))
+		rc = keep_damaged(top, name);
 	if (rc == 0 && renameat(top->dirfd, ASIDE, top->dirfd, name) < 0)
 		rc = -errno;
 	if (rc < 0)
