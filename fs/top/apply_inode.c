@@ -249,7 +249,7 @@ int cps_check_own(struct cps_top *top, const struct cps_change *c)
 	return cps_check_regular(top, c);
 }
 
-static void use_gen(struct cps_top *top, uint32_t gen)
+void cps_use_gen(struct cps_top *top, uint32_t gen)
 {
 	if (gen >= top->next_gen)
 		top->next_gen = gen + 1;
@@ -259,7 +259,7 @@ int cps_apply_own(struct cps_top *top, const struct cps_change *c)
 {
 	const struct cps_range range = {c->off, c->len, 0, c->gen};
 
-	use_gen(top, c->gen);
+	cps_use_gen(top, c->gen);
 	return apply_content(top, c, &range);
 }
 
@@ -271,7 +271,7 @@ int cps_apply_spill(struct cps_top *top, const struct cps_change *c)
 
 	if (rc < 0)
 		return rc;
-	use_gen(top, c->gen);
+	cps_use_gen(top, c->gen);
 	n->gen = c->gen;
 	n->flags |= CPS_NODE_CONTENT;
 	if (c->flags & CPS_CHANGE_WHOLE)
@@ -295,89 +295,4 @@ int cps_apply_zero(struct cps_top *top, const struct cps_change *c)
 	if (c->size > n->size)
 		n->size = c->size;
 	return touch_content(top, n, c);
-}
-
-/* ---- what compaction wrote ---- */
-
-/* A lower inode stays of its type, and shows no more content than it has. */
-static int check_node_lower(struct cps_top *top, const struct cps_change *c)
-{
-	struct cps_inode inode;
-	int rc = cps_tree_inode(top->root->tree, cps_lower_pos(c->ino), &inode);
-
-	if (rc < 0)
-		return rc;
-	if ((c->mode ^ inode.mode) & S_IFMT || c->name2.len)
-		return -EBADMSG;
-	return c->base_len > (S_ISREG(c->mode) ? inode.size : 0) ? -EBADMSG : 0;
-}
-
-static int check_node_fresh(struct cps_top *top, const struct cps_change *c)
-{
-	if (c->base_len || c->ino == UINT64_MAX || !cps_change_type_ok(c->mode))
-		return -EBADMSG;
-	if (!S_ISLNK(c->mode))
-		return c->name2.len ? -EBADMSG : 0;
-	return c->size == c->name2.len ? cps_change_target_check(&c->name2) : -EBADMSG;
-}
-
-/* It is said once, and again after its content. */
-int cps_check_node(struct cps_top *top, const struct cps_change *c)
-{
-	const struct cps_node *n = cps_node_find(top, c->ino);
-
-	if (!cps_xset_valid(c->value.data, c->value.len) || c->size > INT64_MAX ||
-	    c->base_len > c->size || c->ino == 0 || c->nlink == 0)
-		return -EBADMSG;
-	if (c->gen == CPS_IN_LOG || c->gen == UINT32_MAX)
-		return -EBADMSG;
-	if (n && (c->mode ^ n->mode) & S_IFMT)
-		return -EBADMSG;
-	return cps_is_lower(c->ino) ? check_node_lower(top, c)
-				    : check_node_fresh(top, c);
-}
-
-static void fill_node(struct cps_node *n, const struct cps_change *c)
-{
-	n->mode = c->mode;
-	n->uid = c->uid;
-	n->gid = c->gid;
-	n->nlink = c->nlink;
-	n->rdev = c->rdev;
-	n->size = c->size;
-	n->base_len = c->base_len;
-	n->parent = c->dir;
-	n->atime = c->atime;
-	n->mtime = c->mtime;
-	n->ctime = c->ctime;
-	n->gen = c->gen;
-	n->who = c->who;
-	n->flags = (c->flags & CPS_CHANGE_CONTENT ? CPS_NODE_CONTENT : 0) |
-		   (c->flags & CPS_CHANGE_ATTRS ? CPS_NODE_ATTRS : 0) |
-		   (c->flags & CPS_CHANGE_XATTRS ? CPS_NODE_XATTRS : 0) |
-		   (c->flags & CPS_CHANGE_LOST ? CPS_NODE_LOST : 0);
-}
-
-int cps_apply_node(struct cps_top *top, const struct cps_change *c)
-{
-	struct cps_node *n = cps_node_find(top, c->ino);
-	bool again = n != NULL;
-	int rc = n ? 0 : cps_node_add(top, c->ino, &n);
-
-	if (rc < 0)
-		return rc;
-	fill_node(n, c);
-	if (!again)
-		n->due = (uint32_t)c->len;
-	if (c->gen)
-		use_gen(top, c->gen);
-	if (!cps_is_lower(c->ino) && c->ino >= top->next_ino)
-		top->next_ino = c->ino + 1;
-	if (c->name2.len) {
-		free(n->target);
-		n->target = strndup(c->name2.data, c->name2.len);
-		if (!n->target)
-			return -ENOMEM;
-	}
-	return cps_xset_copy(&n->xattrs, c->value.data, c->value.len);
 }

@@ -27,6 +27,7 @@ enum cps_change_type {
 	/* Written by compaction, in place of the changes that led there. */
 	CPS_CHANGE_NODE,   /* ino as it is; `len` records say its content or names */
 	CPS_CHANGE_DIRENT, /* dir/name is ino, or nothing (0) */
+	CPS_CHANGE_GONE,   /* lower inodes, `len` from ino on, have no name any more */
 	CPS_CHANGE_TYPES
 };
 

@@ -202,6 +202,31 @@ static int put_node_again(struct copy *to, const struct cps_node *n)
 	return n->ranges.count ? put_node(to, n) : 0;
 }
 
+static bool is_gone(const struct cps_top *top, uint64_t ino)
+{
+	const struct cps_node *n = cps_node_find(top, ino);
+
+	return n ? n->nlink == 0 : cps_is_dead(top, ino);
+}
+
+/* Nothing names them, so only this tells a file handle that they are gone. */
+static int put_gone(struct copy *to)
+{
+	uint64_t count = cps_tree_inode_count(to->top->root->tree);
+	int rc = 0;
+
+	for (uint64_t ino = CPS_TOP_ROOT + 1; ino <= count && rc == 0; ino++) {
+		struct cps_change c = {.type = CPS_CHANGE_GONE, .ino = ino};
+
+		while (ino <= count && is_gone(to->top, ino))
+			ino++;
+		c.len = ino - c.ino;
+		if (c.len)
+			rc = cps_toplog_append(to->log, &c, false);
+	}
+	return rc;
+}
+
 typedef int (*each_fn)(struct copy *to, const struct cps_node *n);
 
 static int for_each(struct copy *to, each_fn fn)
@@ -229,6 +254,8 @@ static int fill(struct copy *to, const char *name, struct cps_err *err)
 		rc = cps_toplog_append(to->log, &c, false);
 	for (size_t i = 0; i < CPS_ARRAY_LEN(passes) && rc == 0; i++)
 		rc = for_each(to, passes[i]);
+	if (rc == 0)
+		rc = put_gone(to);
 	if (rc == 0)
 		rc = cps_toplog_end_state(to->log);
 	if (rc == 0 && fdatasync(cps_toplog_fd(to->log)) < 0)

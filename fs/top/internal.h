@@ -64,6 +64,7 @@ struct cps_top {
 	struct cps_nodes nodes;
 	/* Look-ups by tree position, and CPS_LOWER_DEAD; untouched pages are free. */
 	uint32_t *lower_refs;
+	uint64_t gone_end; /* replay: after the last lower inode said to be gone */
 	uint64_t next_ino;
 	uint32_t next_gen;   /* of data files */
 	uint32_t frozen_gen; /* data files below it are a mark's: never changed */

@@ -74,7 +74,8 @@ static int check_course(struct course *course, uint16_t type)
 {
 	if (type == CPS_CHANGE_START && ++course->starts == 2)
 		return settle(course);
-	if (type == CPS_CHANGE_NODE || type == CPS_CHANGE_DIRENT) {
+	if (type == CPS_CHANGE_NODE || type == CPS_CHANGE_DIRENT ||
+	    type == CPS_CHANGE_GONE) {
 		course->state = true;
 		return course->starts < 2 && !course->changed && !course->settled
 			       ? 0

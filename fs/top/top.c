@@ -206,7 +206,7 @@ int cps_top_open(struct cps_root *root, int dirfd, const struct cps_digest *id,
 		rc = cps_toplog_hold(top->log, dirfd, LOG_NAME, err);
 	if (rc == 0 && upto)
 		cps_toplog_limit(top->log, upto);
-	if (rc == 0 && !opts->read_only)
+	if (rc == 0)
 		rc = count_lookups(top, err);
 	if (rc == 0)
 		rc = cps_replay(top, err);
