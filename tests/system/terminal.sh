@@ -24,12 +24,12 @@ sees() { # PATTERN [SECONDS]: a line of the screen matches
 	done
 	fail "the screen does not show '$1': $(screen | grep . | tail -15)"
 }
-fresh() { $T send-keys -R C-l && $T clear-history; }
-sees 'host> '
+fresh() { $T send-keys -R && $T clear-history; }
+sees '^host>'
 
 # ---- a shell ----
 typed "capas run -it --name sh1 -e PS1='box> ' small sh"
-sees '^box> '
+sees '^box>'
 typed 'tty; stty size; [ -t 0 ] && [ -t 1 ] && echo yes, a terminal'
 sees '^/dev/(pts/0|console)'
 sees '^30 100'
@@ -51,13 +51,13 @@ typed 'jobs; kill %1; echo jobs done'
 sees 'Running +sleep 1000'
 # Detach, and attach again.
 $T send-keys C-p C-q
-sees '^host> '
+sees '^host>'
 is "it goes on" "$("$CAPAS" ps --filter name=sh1 -q | wc -l)" 1
 fresh
 typed 'capas attach sh1'
 sleep 0.3
 $T send-keys Enter
-sees '^box> '
+sees '^box>'
 typed 'echo still here; exit 5'
 sees '^still here'
 typed 'echo status $?'
@@ -68,7 +68,7 @@ sees '^icanon'
 "$CAPAS" run -d --name bg small sleep 1000 >/dev/null
 fresh
 typed "capas exec -it -e PS1='in> ' bg sh"
-sees '^in> '
+sees '^in>'
 typed 'tty; stty size; exit 3'
 sees '^/dev/pts/'
 sees '^20 80'
@@ -83,23 +83,22 @@ if [ ! -e "$DEBIAN/.complete" ]; then
 	echo ok
 	exit 0
 fi
-"$CAPAS" --quiet mount "oci:$DEBIAN" "$MNT" || fail "mount the fixture"
+"$CAPAS" --quiet mount "oci:$DEBIAN:base" "$MNT" || fail "mount the fixture"
 tar -C "$MNT" --numeric-owner --exclude ./usr/share/doc --exclude ./usr/share/locale -cf "$TMP/debian.tar" . && "$CAPAS" umount "$MNT"
 "$CAPAS" import "$TMP/debian.tar" debian:jessie >/dev/null || fail "import"
 rm "$TMP/debian.tar"
 fresh
 typed 'capas run -it debian:jessie'
-sees '^root@[0-9a-f]{12}:/# ' 60
+sees '^root@[0-9a-f]{12}:/#' 60
 APT=
 if timeout 5 bash -c '</dev/tcp/deb.debian.org/80' 2>/dev/null; then
 	APT=1
-	typed 'apt-get update >/dev/null && apt-get install -y --no-install-recommends bc >/tmp/apt.log 2>&1; echo apt $?'
-	sees '^apt 0' 240
-	typed 'echo 6*7 | bc'
-	sees '^42'
+	typed 'apt-get update && apt-get install -y git'
+	typed 'echo apt $?'
+	sees '^apt 0' 300
 fi
 typed 'echo worked >/root/work; exit'
-sees '^host> ' 30
+sees '^host>' 30
 typed 'capas ps -a'
 sees '^[0-9a-f]{12} +debian:jessie +"/bin/bash" .*Exited \(0\)'
 container=$("$CAPAS" ps -aq)
@@ -112,13 +111,12 @@ size() { "$CAPAS" images --json | python3 -c 'import json, sys; print([i["Size"]
 [ "$(size osskr/debian)" -gt "$(size debian)" ] || fail "the new image is not larger"
 fresh
 typed 'capas run -it osskr/debian:1.00'
-sees '^root@[0-9a-f]{12}:/# ' 30
-typed 'cat /root/work; git --version'
+sees '^root@[0-9a-f]{12}:/#' 30
+typed 'cat /root/work'
 sees '^worked'
-sees '^git version'
-[ -z "$APT" ] || { typed 'echo 2^10 | bc' && sees '^1024'; }
+[ -z "$APT" ] || { typed 'git --version' && sees '^git version'; }
 typed 'exit'
-sees '^host> '
+sees '^host>'
 typed 'capas run osskr/debian:1.00 echo "hola en tiempo real"'
 sees '^hola en tiempo real'
 echo ok
