@@ -1,6 +1,7 @@
 #include "tools/container.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "fs/top/control.h"
 
@@ -39,10 +40,31 @@ static int try_look(struct cps_store *store, const struct cps_top_info *info,
 	return rc < 0 ? rc : 1;
 }
 
+/* Nothing was ever written to a container that was only created: it is opened once for
+ * writing, which makes its log. */
+static int make_log(struct cps_store *store, const struct cps_top_info *info,
+		    struct cps_err *err)
+{
+	cps_auto(cps_fd) int dirfd = cps_tops_dir(store, info, err);
+	struct cps_opened opened = CPS_OPENED_INIT;
+	const struct cps_root_opts root = {0};
+	const struct cps_top_opts opts = {0};
+	int rc;
+
+	if (dirfd < 0 || faccessat(dirfd, "log", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return dirfd < 0 ? dirfd : 0;
+	rc = cps_open_top(store, info, &root, &opts, &opened, err);
+	if (rc < 0) {
+		cps_opened_close(&opened, NULL);
+		return rc == -EBUSY ? 0 : rc; /* somebody has just begun */
+	}
+	return cps_opened_close(&opened, err);
+}
+
 int cps_container_look(struct cps_store *store, const struct cps_top_info *info,
 		       struct cps_opened *out, struct cps_err *err)
 {
-	int rc = 0;
+	int rc = make_log(store, info, err);
 
 	*out = (struct cps_opened)CPS_OPENED_INIT;
 	for (int i = 0; i < LOOK_TRIES && rc == 0; i++)

@@ -13,6 +13,7 @@
 #include "tools/run/attach.h"
 #include "tools/run/life.h"
 #include "tools/run/monitor.h"
+#include "tools/run/spec.h"
 #include "tools/run/window.h"
 
 #define END_MS      60000 /* for a monitor's last sync */
@@ -202,6 +203,17 @@ int cps_live_stop(struct cps_app *app, struct cps_live *live, int signo, int gra
 	return rc == 0 ? 0 : await_lock(app, live, END_MS);
 }
 
+/* A monitor that was killed leaves them. */
+static void remove_groups(const struct cps_live *live)
+{
+	char name[CPS_TOP_ID_LEN + 8];
+
+	if (!live->config.memory_bytes && !live->config.nano_cpus && !live->config.pids)
+		return;
+	cps_spec_cgroup(live->info.id, name, sizeof(name));
+	cps_sandbox_cgroup_remove(name);
+}
+
 int cps_live_remove(struct cps_app *app, struct cps_live *live, bool force)
 {
 	cps_auto(cps_fd) int lock = -1;
@@ -227,5 +239,7 @@ int cps_live_remove(struct cps_app *app, struct cps_live *live, bool force)
 		return 0;
 	if (rc == 0 && lock < 0)
 		rc = lock;
+	if (rc == 0)
+		remove_groups(live);
 	return rc < 0 ? rc : cps_tops_remove(app->store, &live->info, &app->err);
 }

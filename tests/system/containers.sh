@@ -117,6 +117,9 @@ head -c 300000 /dev/urandom >"$TMP/bytes"
 # ---- create and start ----
 id=$("$CAPAS" create --name later small sh -c 'echo begun; exit 3')
 ps_of later | grep -q Created || fail "create: $(ps_of later)"
+[ -z "$("$CAPAS" diff later)" ] || fail "diff of one that was only created"
+"$CAPAS" cp later:/etc/passwd "$TMP/out" && "$CAPAS" commit later later:1 >/dev/null || fail "cp and commit of one that was only created"
+"$CAPAS" mount --ro --top later small "$MNT" && "$CAPAS" umount "$MNT" || fail "mount of one that was only created"
 rc=0 && out=$("$CAPAS" start -a later) || rc=$?
 is "start -a" "$out $rc" "begun 3"
 # A stop signal that the program takes as it likes.

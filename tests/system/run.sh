@@ -72,6 +72,13 @@ else
 	grep -q group "$TMP/err" || fail "no limits, and no clear word: $(cat "$TMP/err")"
 fi
 
+# ---- an OCI runtime ----
+if command -v runc >/dev/null; then
+	rc=0
+	out=$(run --runtime runc small sh -c "echo by runc; exit 4") || rc=$?
+	is --runtime "$out $rc" "by runc 4"
+fi
+
 # ---- bad input ----
 refuses 125 "did you mean 'small" "$CAPAS" run smal true
 refuses 125 "unknown option '--nam'" "$CAPAS" run --nam x small true

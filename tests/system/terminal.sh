@@ -18,7 +18,8 @@ PATH=$(dirname "$CAPAS"):$PATH $T -f /dev/null new-session -d -x 100 -y 30 -e CA
 screen() { $T capture-pane -p -S - | sed 's/ *$//'; }
 typed() { $T send-keys -l -- "$1" && $T send-keys Enter; }
 sees() { # PATTERN [SECONDS]: a line of the screen matches
-	for _ in $(seq $((${2:-10} * 10))); do
+	local end=$((SECONDS + ${2:-10}))
+	while [ $SECONDS -lt $end ]; do
 		if screen | grep -qE "$1"; then return 0; fi
 		sleep 0.1
 	done
@@ -93,9 +94,8 @@ sees '^root@[0-9a-f]{12}:/#' 60
 APT=
 if timeout 5 bash -c '</dev/tcp/deb.debian.org/80' 2>/dev/null; then
 	APT=1
-	typed 'apt-get update && apt-get install -y git'
-	typed 'echo apt $?'
-	sees '^apt 0' 300
+	typed 'apt-get update && apt-get install -y git; echo apt $?'
+	sees '^apt 0' 200
 fi
 typed 'echo worked >/root/work; exit'
 sees '^host>' 30

@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "fs/mount.h"
@@ -14,6 +16,7 @@
 #include "fs/top/control.h"
 #include "store/base/log.h"
 #include "store/base/unix.h"
+#include "store/folder.h"
 #include "tools/run/crowd.h"
 #include "tools/run/life.h"
 #include "tools/run/output.h"
@@ -23,6 +26,7 @@
 #define WORKERS   1     /* threads that decode ahead */
 #define REMOVE_MS 10000 /* for those who still look at what is to be removed */
 #define PAUSE_MS  20
+#define BUNDLE    "bundle"
 
 enum { STATUS_OURS = 125, STATUS_ACCESS = 126, STATUS_MISSING = 127 };
 
@@ -36,6 +40,7 @@ struct monitor {
 	struct cps_sandbox *box;
 	struct cps_crowd *crowd;
 	int folder, lock, client, signals;
+	char bundle[PATH_MAX]; /* of an OCI runtime; "" none */
 };
 
 /* ---- beginning ---- */
@@ -182,9 +187,30 @@ static int tell_running(struct monitor *m, struct cps_err *err)
 	return cps_container_state_write(m->folder, &m->state, false, err);
 }
 
+/* An OCI runtime wants a folder with a name, for its config. */
+static int make_bundle(struct monitor *m, struct cps_err *err)
+{
+	char link[32];
+	ssize_t n;
+
+	if (!m->opts->config->runtime[0])
+		return 0;
+	if (mkdirat(m->folder, BUNDLE, 0700) < 0 && errno != EEXIST)
+		return cps_err_sys(err, -errno, "make the folder '" BUNDLE "'");
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", m->folder);
+	n = readlink(link, m->bundle, sizeof(m->bundle) - sizeof(BUNDLE) - 1);
+	if (n < 0)
+		return cps_err_sys(err, -errno, "find the container's folder");
+	strcpy(m->bundle + n, "/" BUNDLE);
+	m->spec.opts.runtime = m->opts->config->runtime;
+	m->spec.opts.bundle = m->bundle;
+	return 0;
+}
+
 static int begin(struct monitor *m, struct cps_err *err)
 {
 	const struct cps_monitor_opts *o = m->opts;
+	bool rootless = false;
 	int rc;
 
 	m->state.exit_code = STATUS_OURS;
@@ -195,10 +221,14 @@ static int begin(struct monitor *m, struct cps_err *err)
 	m->state.exit_code = STATUS_OURS;
 	free(m->state.error);
 	m->state.error = NULL;
+	/* What is mounted in a namespace must have been opened in it. */
+	if (rc == 0)
+		rc = cps_become_root(&rootless, err);
 	if (rc == 0)
 		rc = cps_spec_make(o->store, o->info, o->config, &m->spec, err);
+	m->spec.opts.rootless = rootless;
 	if (rc == 0)
-		rc = cps_become_root(&m->spec.opts.rootless, err);
+		rc = make_bundle(m, err);
 	/* The init comes before any thread. */
 	if (rc == 0)
 		rc = cps_sandbox_new(&m->spec.opts, &m->box, err);
@@ -278,10 +308,18 @@ static void let_go(struct monitor *m)
 		close(m->folder);
 }
 
+static void end_box(struct monitor *m)
+{
+	cps_sandbox_free(CPS_TAKE(m->box));
+	if (m->bundle[0] && cps_folder_remove(m->folder, BUNDLE) < 0)
+		cps_warn("the folder '" BUNDLE "' of container '%s' is left",
+			 m->opts->info->name);
+}
+
 static void fail_start(struct monitor *m, struct cps_daemon *daemon, int rc,
 		       struct cps_err *err)
 {
-	cps_sandbox_free(CPS_TAKE(m->box));
+	end_box(m);
 	close_top(m, false);
 	if (m->folder >= 0) {
 		unlinkat(m->folder, CPS_ATTACH_SOCKET, 0);
@@ -301,7 +339,7 @@ static void live(struct monitor *m)
 	status = cps_sandbox_status(m->box);
 	unlinkat(m->folder, CPS_ATTACH_SOCKET, 0);
 	cps_crowd_drain(m->crowd);
-	cps_sandbox_free(CPS_TAKE(m->box));
+	end_box(m);
 	m->state.status = CPS_CONTAINER_EXITED;
 	m->state.exit_code = status;
 	cps_now_text(m->state.finished);

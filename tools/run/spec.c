@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -58,11 +59,29 @@ static int open_made(int dirfd, const char *name, mode_t mode)
 	return fd < 0 ? -errno : fd;
 }
 
+/* The store was opened in the caller's mount namespace; what is found by its path is of
+ * ours. */
+static int open_here(int there)
+{
+	char link[32], path[PATH_MAX];
+	ssize_t n;
+	int fd;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", there);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0)
+		return -errno;
+	path[n] = '\0';
+	fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 static int open_named(struct cps_store *store, const char *name)
 {
 	cps_auto(cps_fd) int all = open_made(cps_store_root_fd(store), VOLUMES, 0700);
+	cps_auto(cps_fd) int volume = all < 0 ? all : open_made(all, name, 0755);
 
-	return all < 0 ? all : open_made(all, name, 0755);
+	return volume < 0 ? volume : open_here(volume);
 }
 
 static int open_volumes(struct cps_store *store, const struct cps_container_config *c,
