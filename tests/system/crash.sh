@@ -10,20 +10,6 @@ is() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; }
 state() { "$CAPAS" inspect "$1" | python3 -c 'import json, sys; s = json.load(sys.stdin)[0]["State"]; print(s["Status"], s["ExitCode"])'; }
 init_of() { "$CAPAS" inspect "$1" | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["State"]["Pid"])'; }
 monitor_of() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["Monitor"])' "$CAPAS_ROOT"/tops/"$("$CAPAS" ps -aq --no-trunc --filter "name=$1")"/state.json; }
-# The processes that this test has begun: the program, with the test's store in the
-# environment.
-ours() {
-	python3 - "$CAPAS_ROOT" "$(readlink -f "$CAPAS")" <<'P'
-import os, sys
-for pid in filter(str.isdigit, os.listdir("/proc")):
-    try:
-        env = open(f"/proc/{pid}/environ", "rb").read().split(b"\0")
-        if b"CAPAS_ROOT=" + sys.argv[1].encode() in env and os.readlink(f"/proc/{pid}/exe") == sys.argv[2]:
-            print(pid)
-    except OSError:
-        pass
-P
-}
 gone() { # PID: it ends within a moment
 	for _ in $(seq 100); do
 		[ -e "/proc/$1" ] || return 0

@@ -19,6 +19,21 @@ small_image() {
 	"$CAPAS" import "$@" "${TMP:?}/small.tar" "$name" >/dev/null || fail "import $name"
 }
 
+# The processes that this test has begun: the program, with the test's store in the
+# environment.
+ours() {
+	python3 - "$CAPAS_ROOT" "$(readlink -f "$CAPAS")" <<'P'
+import os, sys
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        env = open(f"/proc/{pid}/environ", "rb").read().split(b"\0")
+        if b"CAPAS_ROOT=" + sys.argv[1].encode() in env and os.readlink(f"/proc/{pid}/exe") == sys.argv[2]:
+            print(pid)
+    except OSError:
+        pass
+P
+}
+
 # No container outlives the test.
 end_containers() {
 	local ids
