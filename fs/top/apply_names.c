@@ -47,14 +47,17 @@ static int check_free(struct cps_top *top, uint64_t dir, const struct cps_bytes 
 int cps_point(struct cps_top *top, struct cps_node *dir, const struct cps_bytes *name,
 	      uint64_t ino, uint32_t mode)
 {
-	const struct cps_dent *d = cps_dents_find(&dir->dents, name->data, name->len);
+	const struct cps_dent *d =
+		cps_dents_find(cps_node_dents(dir), name->data, name->len);
 	bool covers = d && d->covers;
 	uint32_t pos;
 
 	if (!d && cps_is_lower(dir->ino))
 		covers = cps_tree_lookup(top->root->tree, cps_lower_pos(dir->ino),
 					 name->data, name->len, &pos) == 0;
-	return cps_dents_set(&dir->dents, name->data, name->len, ino, IFTODT(mode),
+	if (!cps_node_own_dents(dir))
+		return -ENOMEM;
+	return cps_dents_set(dir->dents, name->data, name->len, ino, IFTODT(mode),
 			     covers);
 }
 

@@ -1,6 +1,9 @@
 #include "fs/top/replay.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <string.h>
 
 #include "fs/top/salvage.h"
@@ -151,6 +154,14 @@ static int finish(struct course *course)
 	return 0;
 }
 
+/* Replay needs memory for all that was deleted since; serving does not. */
+static void give_back(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
 int cps_replay(struct cps_top *top, struct cps_err *err)
 {
 	struct course course = {.top = top};
@@ -177,6 +188,7 @@ int cps_replay(struct cps_top *top, struct cps_err *err)
 	if (rc < 0)
 		return cps_err_set(err, -EBADMSG, "the log's first state is no tree");
 	cps_nodes_drop_dead(top);
+	give_back();
 	cps_salvage_tell(&course.lost);
 	return 0;
 }
