@@ -145,6 +145,7 @@ int cps_apply_make(struct cps_top *top, const struct cps_change *c)
 
 int cps_check_link(struct cps_top *top, const struct cps_change *c)
 {
+	const struct cps_node *n;
 	struct cps_brief brief;
 	int rc = cps_top_brief(top, c->ino, &brief);
 
@@ -154,6 +155,11 @@ int cps_check_link(struct cps_top *top, const struct cps_change *c)
 		return -EPERM;
 	if (brief.nlink == UINT32_MAX)
 		return -EMLINK;
+	/* As vfs_link() has it: only one that never had a name may get its first. So
+	 * replay need not keep what has lost its last. */
+	n = cps_node_find(top, c->ino);
+	if (n && n->flags & CPS_NODE_UNLINKED)
+		return -ENOENT;
 	return check_free(top, c->dir, &c->name);
 }
 
@@ -214,6 +220,8 @@ static void lose_name(struct cps_top *top, struct cps_node *n, struct cps_node *
 	} else if (n->nlink) {
 		n->nlink--;
 	}
+	if (!n->nlink)
+		n->flags |= CPS_NODE_UNLINKED;
 	cps_node_drop_if_dead(top, n);
 }
 

@@ -19,10 +19,11 @@
 #define CPS_XATTR_CAPS  "security.capability"
 
 enum cps_node_flags {
-	CPS_NODE_ATTRS = 1,   /* attributes are not the lower inode's */
-	CPS_NODE_CONTENT = 2, /* nor is the content */
-	CPS_NODE_XATTRS = 4,  /* nor are the xattrs: node->xattrs holds all of them */
-	CPS_NODE_LOST = 8,    /* where no range is, content may be lost: no zeros */
+	CPS_NODE_ATTRS = 1,     /* attributes are not the lower inode's */
+	CPS_NODE_CONTENT = 2,   /* nor is the content */
+	CPS_NODE_XATTRS = 4,    /* nor are the xattrs: node->xattrs holds all of them */
+	CPS_NODE_UNLINKED = 16, /* it lost its last name, and gets none again */
+	CPS_NODE_LOST = 8,      /* where no range is, content may be lost: no zeros */
 };
 
 /** An inode that is new, or no longer as it is below. */

@@ -143,8 +143,7 @@ static void doom_files(struct cps_top *top, const struct cps_node *n)
 
 void cps_node_drop_if_dead(struct cps_top *top, struct cps_node *n)
 {
-	/* The log may go on with a file that has no name but is in use. */
-	if (top->replaying || n->nlink || refs_of(top, n))
+	if (n->nlink || refs_of(top, n))
 		return;
 	doom_files(top, n);
 	bury(top, n);

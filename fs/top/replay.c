@@ -1,11 +1,9 @@
 #include "fs/top/replay.h"
 
 #include <errno.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <string.h>
 
+#include "fs/top/apply.h"
 #include "fs/top/salvage.h"
 #include "fs/top/verify.h"
 #include "store/base/log.h"
@@ -126,6 +124,27 @@ static int take(struct course *course, struct cps_change *c)
 	return rc;
 }
 
+/* A file that was still open when it lost its last name, which it cannot get back: the
+ * log goes on with it, but whoever had it is gone. */
+static bool is_of_the_dead(struct cps_top *top, const struct cps_change *c)
+{
+	switch (c->type) {
+	case CPS_CHANGE_ATTR:
+	case CPS_CHANGE_XATTR:
+	case CPS_CHANGE_DATA:
+	case CPS_CHANGE_OWN:
+	case CPS_CHANGE_SPILL:
+	case CPS_CHANGE_ZERO:
+		break;
+	default:
+		return false;
+	}
+	if (cps_is_lower(c->ino))
+		return cps_is_dead(top, c->ino);
+	return c->ino < top->next_ino && !cps_node_find(top, c->ino) &&
+	       !cps_toplog_lost(top->log);
+}
+
 /* With a part of the state lost, some of what follows has lost its ground. */
 static int take_or_leave(struct course *course, struct cps_change *c)
 {
@@ -137,6 +156,11 @@ static int take_or_leave(struct course *course, struct cps_change *c)
 	/* What comes next is no part of the state, and START may be lost too. */
 	if (lost && !cps_toplog_in_state(log) && c->type != CPS_CHANGE_START)
 		rc = settle(course);
+	if (rc == 0 && is_of_the_dead(course->top, c)) {
+		if (c->gen >= CPS_IN_FILES && c->gen < UINT32_MAX)
+			cps_use_gen(course->top, c->gen);
+		return 0;
+	}
 	if (rc == 0)
 		rc = take(course, c);
 	if (rc == 0 || rc == -ENOMEM || !is_damaged(course) ||
@@ -152,14 +176,6 @@ static int finish(struct course *course)
 	if (course->starts < 2 || is_damaged(course))
 		return settle(course);
 	return 0;
-}
-
-/* Replay needs memory for all that was deleted since; serving does not. */
-static void give_back(void)
-{
-#ifdef __GLIBC__
-	malloc_trim(0);
-#endif
 }
 
 int cps_replay(struct cps_top *top, struct cps_err *err)
@@ -188,7 +204,6 @@ int cps_replay(struct cps_top *top, struct cps_err *err)
 	if (rc < 0)
 		return cps_err_set(err, -EBADMSG, "the log's first state is no tree");
 	cps_nodes_drop_dead(top);
-	give_back();
 	cps_salvage_tell(&course.lost);
 	return 0;
 }
