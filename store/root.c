@@ -361,6 +361,8 @@ static int open_contents(struct opening *o, const struct cps_root_opts *opts)
 		cps_cache_new(opts->cache_bytes ? opts->cache_bytes : CPS_CACHE_DEFAULT,
 			      opts->workers, &root->cache, o->err);
 
+	if (rc == 0)
+		cps_cache_keep(root->cache, opts->keep_bytes);
 	/* By layer ordinal, so that a view of some layers leaves holes. */
 	root->content_count = root->image->layer_count;
 	root->contents = calloc(root->content_count + 1, sizeof(*root->contents));
