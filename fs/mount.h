@@ -9,6 +9,7 @@
 #define CPS_SPIN_MAX_US     10000u
 #define CPS_THREADS_MAX     64u
 #define CPS_CACHE_MAX_MB    65536u
+#define CPS_KEEP_DEFAULT_MB 512u
 
 /** An attribute of a mount's root: the driver's process ID. Not listed. */
 #define CPS_MOUNT_DRIVER_XATTR "user.capas.driver"
@@ -28,6 +29,8 @@ struct cps_mount_opts {
 	unsigned int threads; /* 0: by the number of processors */
 	/* For whoever opens the root: of decoded content, in MiB. 0: its default */
 	unsigned int cache_mb;
+	/* Likewise: of decoded content that the store keeps for later mounts. */
+	unsigned int keep_mb;
 };
 
 /** What fits the caller: root shares a mount and has the kernel check permissions; an

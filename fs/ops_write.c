@@ -172,9 +172,14 @@ void cps_op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size,
 	const struct fuse_write_in *in = body_of(req);
 	struct cps_ops *ops = cps_ops_of(req);
 	struct cps_top_who who = who_of(req);
-	bool cached = ops->writeback && in->write_flags & FUSE_WRITE_CACHE;
+	/* Pages come back some time after they were written. What write(2) costs the
+	 * file the kernel took away then, and a map takes nothing: capabilities that
+	 * are there now were set since, and stay. */
+	bool late = in->write_flags & FUSE_WRITE_CACHE;
+	bool cached = ops->writeback && late;
 	bool kill_priv = in->write_flags & FUSE_WRITE_KILL_SUIDGID;
 	unsigned int flags = (cached ? CPS_TOP_WRITE_CACHED : 0) |
+			     (late ? CPS_TOP_WRITE_LATE : 0) |
 			     (kill_priv ? CPS_TOP_WRITE_KILL_PRIV : 0);
 	int rc = cps_top_write(ops->top, &who, ino, buf, size, (uint64_t)off, flags);
 

@@ -42,6 +42,7 @@ static const struct option options[] = {
 	{"spin_us", NUMBER, FIELD(spin_us), CPS_SPIN_MAX_US},
 	{"threads", NUMBER, FIELD(threads), CPS_THREADS_MAX},
 	{"cache_mb", NUMBER, FIELD(cache_mb), CPS_CACHE_MAX_MB},
+	{"keep_mb", NUMBER, FIELD(keep_mb), CPS_CACHE_MAX_MB},
 	/* mount(8) says rw to every helper unless told ro; times of access are never
 	 * kept; the rest is for fstab. */
 	{"ro", PASS, 0, 0},
@@ -78,6 +79,7 @@ void cps_mount_defaults(struct cps_mount_opts *opts)
 		.allow_other = root,
 		.default_permissions = root,
 		.spin_us = CPS_SPIN_DEFAULT_US,
+		.keep_mb = CPS_KEEP_DEFAULT_MB,
 	};
 }
 

@@ -2,348 +2,18 @@
 #include "store/content.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/uio.h>
 
 #include "store/base/log.h"
+#include "store/content_internal.h"
 
-#define QUEUE_MAX 8u
-/* Buffers come in multiples of this, so that a span can take over another's. */
-#define BUFFER_STEP (256u << 10)
 #define ORDER_SLACK (64u << 10) /* bytes left out by a reader that reads in order */
+/* Who reads more than this in order reads all of it, perhaps once in its life, and
+ * decodes faster than most disks read: nothing of that is kept. */
+#define KEEP_RUN_MAX (32u << 20) /* bytes */
 
-/** One span of one layer. Lives while it is in the table or somebody uses it. */
-struct span {
-	struct span *chain;         /* of its bucket; under cache lock */
-	struct span *newer, *older; /* by last use; under cache lock */
-	struct cps_content *content;
-	uint32_t index, len;
-	size_t room;            /* bytes of data */
-	unsigned int users;     /* under cache lock; never freed while in use */
-	pthread_mutex_t decode; /* taken with a use held; never under the cache lock */
-	struct cps_cursor *cursor; /* under decode; live while partly decoded */
-	bool damaged;              /* under decode: its checksum or its blob is wrong */
-	atomic_uint ready;         /* bytes that may be read, and are written no more */
-	uint8_t *data;
-};
-
-struct job {
-	struct cps_content *content;
-	uint32_t span;
-};
-
-#define BUCKETS 1024u
-
-struct cps_cache {
-	pthread_mutex_t lock;
-	pthread_cond_t work, idle;
-	size_t max_bytes, used;
-	struct span *buckets[BUCKETS];
-	struct span newest; /* head of the list by last use */
-	struct job queue[QUEUE_MAX];
-	unsigned int queued;
-	bool stop;
-	unsigned int workers;
-	pthread_t *threads;
-	struct cps_cache_stats stats;
-};
-
-struct cps_content {
-	struct cps_cache *cache;
-	struct cps_blob blob;
-	struct cps_seek *seek;
-	_Atomic uint64_t expected; /* where a reader in order goes on */
-	atomic_uint last;          /* span read last */
-	unsigned int active;       /* workers inside; under cache lock */
-};
-
-/* ---- the table, all under the cache lock ---- */
-
-static unsigned int bucket_of(const struct cps_content *c, uint32_t index)
-{
-	return (unsigned int)(((uintptr_t)c >> 6) * 31 + index * 2654435761u) % BUCKETS;
-}
-
-static struct span *find(struct cps_cache *cache, const struct cps_content *c,
-			 uint32_t index)
-{
-	struct span *s = cache->buckets[bucket_of(c, index)];
-
-	while (s && (s->content != c || s->index != index))
-		s = s->chain;
-	return s;
-}
-
-static void detach(struct cps_cache *cache, struct span *s)
-{
-	struct span **at = &cache->buckets[bucket_of(s->content, s->index)];
-
-	while (*at != s)
-		at = &(*at)->chain;
-	*at = s->chain;
-	s->newer->older = s->older;
-	s->older->newer = s->newer;
-	cache->used -= s->room;
-}
-
-static void make_newest(struct cps_cache *cache, struct span *s)
-{
-	s->newer = &cache->newest;
-	s->older = cache->newest.older;
-	s->older->newer = s;
-	cache->newest.older = s;
-}
-
-static void free_span(struct span *s)
-{
-	cps_cursor_close(s->cursor);
-	pthread_mutex_destroy(&s->decode);
-	free(s->data);
-	free(s);
-}
-
-/* Drop what was not used for longest. The pages of a buffer cost more than decoding a
- * tenth of it, so the first one that has the wanted size is given back. */
-static uint8_t *make_room(struct cps_cache *cache, size_t need)
-{
-	struct span *s = cache->newest.newer;
-	uint8_t *buffer = NULL;
-
-	while (s != &cache->newest && cache->used + need > cache->max_bytes) {
-		struct span *next = s->newer;
-
-		if (s->users == 0) {
-			detach(cache, s);
-			if (!buffer && s->room == need)
-				buffer = CPS_TAKE(s->data);
-			free_span(s);
-		}
-		s = next;
-	}
-	return buffer;
-}
-
-static size_t buffer_size(uint32_t len)
-{
-	size_t steps = len ? ((size_t)len + BUFFER_STEP - 1) / BUFFER_STEP : 1;
-
-	return steps * BUFFER_STEP;
-}
-
-static struct span *add(struct cps_content *c, uint32_t index)
-{
-	struct cps_cache *cache = c->cache;
-	struct span *s = calloc(1, sizeof(*s));
-	uint64_t off;
-
-	if (!s)
-		return NULL;
-	cps_seek_span(c->seek, index, &off, &s->len);
-	s->room = buffer_size(s->len);
-	s->content = c;
-	s->index = index;
-	s->data = make_room(cache, s->room);
-	if (!s->data)
-		s->data = malloc(s->room);
-	if (!s->data) {
-		free(s);
-		return NULL;
-	}
-	pthread_mutex_init(&s->decode, NULL);
-	s->chain = cache->buckets[bucket_of(c, index)];
-	cache->buckets[bucket_of(c, index)] = s;
-	cache->used += s->room;
-	return s;
-}
-
-/* A use of the span, made when it is not there. NULL on no memory. */
-static struct span *take(struct cps_content *c, uint32_t index)
-{
-	struct cps_cache *cache = c->cache;
-	struct span *s;
-
-	pthread_mutex_lock(&cache->lock);
-	s = find(cache, c, index);
-	if (s) {
-		cache->stats.hits++;
-		s->newer->older = s->older;
-		s->older->newer = s->newer;
-	} else {
-		cache->stats.misses++;
-		s = add(c, index);
-	}
-	if (s) {
-		make_newest(cache, s);
-		s->users++;
-	}
-	pthread_mutex_unlock(&cache->lock);
-	return s;
-}
-
-static void give_back(struct span *s)
-{
-	struct cps_cache *cache = s->content->cache;
-
-	pthread_mutex_lock(&cache->lock);
-	s->users--;
-	pthread_mutex_unlock(&cache->lock);
-}
-
-/* ---- decoding ---- */
-
-/* What was read before an error is right and may be in use, so a new cursor passes
- * over it and leaves it alone. */
-static int resume(struct span *s, uint32_t ready)
-{
-	const struct cps_content *c = s->content;
-	cps_auto(cps_free) uint8_t *again = malloc(CPS_CHECK_BYTES);
-	int rc = again ? cps_cursor_open(c->seek, &c->blob, s->index, &s->cursor)
-		       : -ENOMEM;
-
-	while (rc == 0 && ready > 0) {
-		uint32_t n = ready < CPS_CHECK_BYTES ? ready : CPS_CHECK_BYTES;
-
-		rc = cps_cursor_read(s->cursor, again, n);
-		ready -= n;
-	}
-	return rc;
-}
-
-static int complain(struct span *s, int rc)
-{
-	const struct cps_content *c = s->content;
-	char digest[CPS_DIGEST_TEXT_LEN];
-
-	cps_log(CPS_LOG_ERROR, "layer %s: span %u cannot be decoded: %s",
-		cps_digest_text(cps_seek_digest(c->seek), digest), s->index,
-		rc == -EBADMSG ? "its bytes are damaged" : strerror(-rc));
-	if (rc == -EBADMSG) {
-		s->damaged = true;
-		cps_seek_distrust(c->seek, s->index);
-	}
-	return -EIO;
-}
-
-static int decode_locked(struct span *s, uint32_t upto)
-{
-	struct cps_content *c = s->content;
-	uint32_t ready = atomic_load_explicit(&s->ready, memory_order_relaxed);
-	int rc = 0;
-
-	if (ready >= upto)
-		return 0;
-	if (s->damaged)
-		return -EIO;
-	if (!s->cursor)
-		rc = resume(s, ready);
-	if (rc == 0)
-		rc = cps_cursor_read(s->cursor, s->data + ready, upto - ready);
-	if (rc < 0) {
-		cps_cursor_close(CPS_TAKE(s->cursor));
-		return complain(s, rc);
-	}
-	atomic_store_explicit(&s->ready, upto, memory_order_release);
-	if (upto == s->len)
-		cps_cursor_close(CPS_TAKE(s->cursor));
-	pthread_mutex_lock(&c->cache->lock);
-	c->cache->stats.decoded_bytes += upto - ready;
-	pthread_mutex_unlock(&c->cache->lock);
-	return 0;
-}
-
-/* Nobody sees a byte before its checksum was compared. */
-static uint32_t checked_end(const struct span *s, uint32_t upto)
-{
-	uint32_t over = upto % CPS_CHECK_BYTES;
-	uint32_t more = over ? CPS_CHECK_BYTES - over : 0;
-
-	return more < s->len - upto ? upto + more : s->len;
-}
-
-static int decode(struct span *s, uint32_t upto)
-{
-	int rc;
-
-	if (atomic_load_explicit(&s->ready, memory_order_acquire) >= upto)
-		return 0;
-	pthread_mutex_lock(&s->decode);
-	rc = decode_locked(s, checked_end(s, upto));
-	pthread_mutex_unlock(&s->decode);
-	return rc;
-}
-
-/* ---- decoding ahead ---- */
-
-static void enqueue(struct cps_content *c, uint32_t span)
-{
-	struct cps_cache *cache = c->cache;
-
-	if (!cache->workers || span >= cps_seek_span_count(c->seek))
-		return;
-	pthread_mutex_lock(&cache->lock);
-	for (unsigned int i = 0; i < cache->queued; i++)
-		if (cache->queue[i].content == c && cache->queue[i].span == span)
-			goto out;
-	if (cache->queued < QUEUE_MAX) {
-		cache->queue[cache->queued++] = (struct job){c, span};
-		pthread_cond_signal(&cache->work);
-	}
-out:
-	pthread_mutex_unlock(&cache->lock);
-}
-
-static void *worker(void *ctx)
-{
-	struct cps_cache *cache = ctx;
-
-	pthread_mutex_lock(&cache->lock);
-	while (!cache->stop) {
-		struct job job;
-		struct span *s;
-
-		if (!cache->queued) {
-			pthread_cond_wait(&cache->work, &cache->lock);
-			continue;
-		}
-		job = cache->queue[0];
-		memmove(cache->queue, cache->queue + 1, --cache->queued * sizeof(job));
-		job.content->active++;
-		pthread_mutex_unlock(&cache->lock);
-		s = take(job.content, job.span);
-		if (s) {
-			decode(s, s->len);
-			give_back(s);
-		}
-		pthread_mutex_lock(&cache->lock);
-		cache->stats.prefetched_spans++;
-		job.content->active--;
-		pthread_cond_broadcast(&cache->idle);
-	}
-	pthread_mutex_unlock(&cache->lock);
-	return NULL;
-}
-
-/* Does this read go on where the one before ended, but for the headers and small files
- * between? The second attempt of a read that could not be answered at once does. */
-static bool in_order(struct cps_content *c, uint64_t off, size_t len)
-{
-	uint64_t expected = atomic_exchange(&c->expected, off + len);
-
-	return off <= expected + ORDER_SLACK && off + len + ORDER_SLACK >= expected;
-}
-
-/* Reads in order: finish this span and begin the next before they are asked for. */
-static void look_ahead(struct cps_content *c, const struct span *s)
-{
-	if (atomic_load_explicit(&s->ready, memory_order_relaxed) < s->len)
-		enqueue(c, s->index);
-	if (atomic_exchange(&c->last, s->index) != s->index)
-		enqueue(c, s->index + 1);
-}
-
-/* ---- the public face ---- */
+/* ---- life ---- */
 
 int cps_cache_new(size_t max_bytes, unsigned int workers, struct cps_cache **out,
 		  struct cps_err *err)
@@ -359,11 +29,16 @@ int cps_cache_new(size_t max_bytes, unsigned int workers, struct cps_cache **out
 	cache->max_bytes = max_bytes;
 	cache->threads = calloc(workers + 1, sizeof(*cache->threads));
 	while (cache->threads && cache->workers < workers &&
-	       pthread_create(&cache->threads[cache->workers], NULL, worker, cache) ==
-		       0)
+	       pthread_create(&cache->threads[cache->workers], NULL, cps_cache_worker,
+			      cache) == 0)
 		cache->workers++;
 	*out = cache;
 	return 0;
+}
+
+void cps_cache_keep(struct cps_cache *cache, uint64_t max_bytes)
+{
+	cache->keep_bytes = max_bytes;
 }
 
 void cps_cache_free(struct cps_cache *cache)
@@ -399,18 +74,11 @@ int cps_content_open(struct cps_cache *cache, struct cps_blob *blob,
 	c->seek = seek;
 	atomic_store(&c->last, UINT32_MAX);
 	blob->fd = -1;
+	/* What cannot be kept is decoded again. */
+	if (seek && cache->keep_bytes)
+		(void)cps_kept_open(seek, cache->keep_bytes, &c->kept);
 	*out = c;
 	return 0;
-}
-
-static void forget_jobs(struct cps_cache *cache, const struct cps_content *c)
-{
-	unsigned int kept = 0;
-
-	for (unsigned int i = 0; i < cache->queued; i++)
-		if (cache->queue[i].content != c)
-			cache->queue[kept++] = cache->queue[i];
-	cache->queued = kept;
 }
 
 void cps_content_close(struct cps_content *c)
@@ -421,18 +89,10 @@ void cps_content_close(struct cps_content *c)
 		return;
 	cache = c->cache;
 	pthread_mutex_lock(&cache->lock);
-	forget_jobs(cache, c);
-	while (c->active)
-		pthread_cond_wait(&cache->idle, &cache->lock);
-	for (struct span *s = cache->newest.newer, *next; s != &cache->newest;
-	     s = next) {
-		next = s->newer;
-		if (s->content == c) {
-			detach(cache, s);
-			free_span(s);
-		}
-	}
+	cps_cached_settle(c);
+	cps_cached_forget(c);
 	pthread_mutex_unlock(&cache->lock);
+	cps_kept_close(c->kept);
 	cps_seek_close(c->seek);
 	cps_blob_close(&c->blob);
 	free(c);
@@ -467,32 +127,92 @@ static ssize_t read_plain(struct cps_content *c, void *buf, size_t len, uint64_t
 	return -EIO;
 }
 
-static ssize_t read_span(struct cps_content *c, void *buf, size_t len, uint64_t off,
-			 unsigned int flags, bool ahead)
+/** How a reader goes about. */
+struct manner {
+	bool in_order; /* on from where the read before ended, but for the headers and
+			  small files between */
+	bool keep;
+};
+
+static struct manner manner_of(struct cps_content *c, uint64_t off)
 {
-	uint32_t index = cps_seek_find(c->seek, off);
-	struct span *s = take(c, index);
-	uint64_t start;
-	uint32_t span_len;
-	ssize_t rc;
+	uint64_t expected = atomic_load(&c->expected);
+	struct manner m = {.in_order = off <= expected + ORDER_SLACK &&
+				       off + ORDER_SLACK >= expected};
+
+	if (!m.in_order)
+		atomic_store(&c->run_start, off);
+	m.keep = off - atomic_load(&c->run_start) < KEEP_RUN_MAX;
+	return m;
+}
+
+/** A read inside one span. */
+struct span_read {
+	uint32_t index, off, len; /* bytes, from the span's start */
+	bool nowait;
+	struct manner manner;
+};
+
+static ssize_t copy_out(struct cps_content *c, const struct cps_cached *s,
+			const struct span_read *r, void *buf)
+{
+	memcpy(buf, s->data + r->off, r->len);
+	if (r->manner.in_order)
+		cps_cached_look_ahead(c, s);
+	if (r->manner.keep)
+		cps_cached_keep(c, s, r->off, r->len);
+	return r->len;
+}
+
+/* -ENOENT: it must be decoded. */
+static ssize_t read_ready(struct cps_content *c, const struct span_read *r, void *buf)
+{
+	struct cps_cached *s = cps_cached_take(c, r->index, true);
+	ssize_t n = -ENOENT;
+
+	if (s && cps_cached_is_ready(s, r->off + r->len))
+		n = copy_out(c, s, r, buf);
+	if (s)
+		cps_cached_give_back(s);
+	if (n == -ENOENT && c->kept)
+		n = cps_kept_read(c->kept, r->index, r->off, buf, r->len, r->nowait);
+	return n;
+}
+
+static ssize_t read_decoding(struct cps_content *c, const struct span_read *r,
+			     void *buf)
+{
+	struct cps_cached *s = cps_cached_take(c, r->index, false);
+	ssize_t n;
 
 	if (!s)
 		return -ENOMEM;
-	cps_seek_span(c->seek, index, &start, &span_len);
-	if (len > start + span_len - off)
-		len = start + span_len - off;
-	if ((flags & CPS_READ_NOWAIT) &&
-	    atomic_load_explicit(&s->ready, memory_order_acquire) < off - start + len)
-		rc = -EAGAIN;
-	else
-		rc = decode(s, (uint32_t)(off - start + len));
-	if (rc == 0) {
-		memcpy(buf, s->data + (off - start), len);
-		if (ahead)
-			look_ahead(c, s);
-	}
-	give_back(s);
-	return rc < 0 ? rc : (ssize_t)len;
+	n = cps_cached_decode(s, r->off + r->len);
+	if (n == 0)
+		n = copy_out(c, s, r, buf);
+	cps_cached_give_back(s);
+	return n;
+}
+
+static ssize_t read_span(struct cps_content *c, void *buf, size_t len, uint64_t off,
+			 unsigned int flags, struct manner manner)
+{
+	struct span_read r = {
+		.index = cps_seek_find(c->seek, off),
+		.nowait = flags & CPS_READ_NOWAIT,
+		.manner = manner,
+	};
+	uint64_t start;
+	uint32_t span_len;
+	ssize_t n;
+
+	cps_seek_span(c->seek, r.index, &start, &span_len);
+	r.off = (uint32_t)(off - start);
+	r.len = len < span_len - r.off ? (uint32_t)len : span_len - r.off;
+	n = read_ready(c, &r, buf);
+	if (n != -ENOENT)
+		return n;
+	return r.nowait ? -EAGAIN : read_decoding(c, &r, buf);
 }
 
 ssize_t cps_content_pread(struct cps_content *c, void *buf, size_t len, uint64_t off,
@@ -500,7 +220,7 @@ ssize_t cps_content_pread(struct cps_content *c, void *buf, size_t len, uint64_t
 {
 	size_t done = 0;
 	uint64_t size;
-	bool ahead;
+	struct manner manner;
 
 	if (!c->seek)
 		return read_plain(c, buf, len, off, flags);
@@ -509,15 +229,17 @@ ssize_t cps_content_pread(struct cps_content *c, void *buf, size_t len, uint64_t
 		return 0;
 	if (len > size - off)
 		len = size - off;
-	ahead = in_order(c, off, len);
+	manner = manner_of(c, off);
 	while (done < len) {
 		ssize_t n = read_span(c, (uint8_t *)buf + done, len - done, off + done,
-				      flags, ahead);
+				      flags, manner);
 
 		if (n < 0)
 			return n;
 		done += (size_t)n;
 	}
+	/* Not after an attempt that is made again. */
+	atomic_store(&c->expected, off + len);
 	return (ssize_t)done;
 }
 

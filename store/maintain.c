@@ -100,7 +100,7 @@ static int sweep_all(struct cps_store *store, struct sweep *s,
 	int rc = cps_folder_each(cps_store_blobs_fd(store), sweep_file, s, s->err);
 	uint64_t blobs = s->files;
 
-	for (int kind = CPS_INDEX; rc == 0 && kind <= CPS_SPAN; kind++)
+	for (int kind = CPS_INDEX; rc == 0 && kind < CPS_DERIVED_KINDS; kind++)
 		rc = cps_folder_each(cps_store_derived_fd(store, kind), sweep_file, s,
 				     s->err);
 	out->blobs += blobs;
@@ -214,7 +214,7 @@ int cps_df(struct cps_store *store, struct cps_usage *out, struct cps_err *err)
 		out->images += !seen;
 	}
 	rc = cps_folder_each(cps_store_blobs_fd(store), count_blob, &c, err);
-	for (int kind = CPS_INDEX; rc == 0 && kind <= CPS_SPAN; kind++)
+	for (int kind = CPS_INDEX; rc == 0 && kind < CPS_DERIVED_KINDS; kind++)
 		rc = cps_folder_each(cps_store_derived_fd(store, kind), count_derived,
 				     &c, err);
 	return rc < 0 ? rc : count_tops(store, &c, err);

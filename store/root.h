@@ -19,7 +19,8 @@ struct cps_root_opts {
 	enum cps_root_view view;
 	unsigned int
 		layer; /* VIEW_LAYER: which, from 1; VIEW_MERGED: the last; 0 all */
-	size_t cache_bytes; /* 0: CPS_CACHE_DEFAULT */
+	size_t cache_bytes;  /* 0: CPS_CACHE_DEFAULT */
+	uint64_t keep_bytes; /* of decoded content, for later mounts; 0: none */
 	unsigned int workers;
 	struct cps_progress progress; /* of layers that are read for the first time */
 };

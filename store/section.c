@@ -224,14 +224,19 @@ static void put_header(const struct cps_section_writer *w, uint8_t *head,
 		     XXH3_64bits(head + AT_PARAMS, head_len - AT_PARAMS));
 }
 
-/* Append section `i` and fill in its line of the table. */
-static int append_section(const struct cps_section_writer *w, uint32_t i,
+int cps_section_place(struct cps_buf *out, uint32_t count)
+{
+	return cps_buf_zeros(out, cps_sections_head(count), NULL);
+}
+
+/* Append section `i`, unless it is there, and fill in its line of the table. */
+static int append_section(const struct cps_section_writer *w, uint32_t i, bool there,
 			  struct cps_buf *out)
 {
-	size_t line = CPS_SECTION_HEADER_SIZE + (size_t)i * CPS_SECTION_ENTRY_SIZE;
+	size_t line = cps_sections_head(i);
 	size_t len = w->sections[i].len;
-	size_t off = out->len;
-	int rc = len ? cps_buf_append(out, w->sections[i].data, len) : 0;
+	size_t off = there ? cps_sections_head(w->count) : out->len;
+	int rc = len && !there ? cps_buf_append(out, w->sections[i].data, len) : 0;
 
 	if (rc == 0)
 		rc = cps_buf_align(out, CPS_SECTION_ALIGN);
@@ -247,18 +252,19 @@ static int append_section(const struct cps_section_writer *w, uint32_t i,
 
 int cps_section_finish(struct cps_section_writer *w, struct cps_buf *out)
 {
-	size_t head_len =
-		CPS_SECTION_HEADER_SIZE + (size_t)w->count * CPS_SECTION_ENTRY_SIZE;
-	size_t total = head_len;
+	size_t head_len = cps_sections_head(w->count), total = head_len;
+	bool placed = out->len > 0;
 	int rc;
 
+	if (placed && (w->count == 0 || out->len != head_len + w->sections[0].len))
+		return -EINVAL;
 	for (uint32_t i = 0; i < w->count; i++)
 		total += w->sections[i].len + CPS_SECTION_ALIGN;
-	rc = cps_buf_reserve(out, total);
-	if (rc == 0)
-		rc = cps_buf_zeros(out, head_len, NULL);
+	rc = cps_buf_reserve(out, total - out->len);
+	if (rc == 0 && !placed)
+		rc = cps_section_place(out, w->count);
 	for (uint32_t i = 0; rc == 0 && i < w->count; i++)
-		rc = append_section(w, i, out);
+		rc = append_section(w, i, placed && i == 0, out);
 	if (rc == 0)
 		put_header(w, out->data, head_len, out->len);
 	return rc;

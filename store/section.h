@@ -77,6 +77,17 @@ struct cps_section_writer {
 	} sections[CPS_SECTIONS_MAX];
 };
 
+/** Bytes before the first of `count` sections. */
+static inline size_t cps_sections_head(uint32_t count)
+{
+	return CPS_SECTION_HEADER_SIZE + (size_t)count * CPS_SECTION_ENTRY_SIZE;
+}
+
+/** Make room in `out`, which must be empty, for the head of a file of `count` sections.
+ *  What is appended to `out` from then on is the first of them, so that a large one is
+ *  not copied: cps_section_add() gets NULL and its length. 0, -EFBIG, -ENOMEM. */
+int cps_section_place(struct cps_buf *out, uint32_t count);
+
 /** key, src  copied; NULL leaves them zero */
 void cps_section_begin(struct cps_section_writer *w, uint32_t kind,
 		       const struct cps_digest *key, const struct cps_digest *src);
@@ -86,8 +97,8 @@ void cps_section_begin(struct cps_section_writer *w, uint32_t kind,
  *  Returns 0; -EINVAL not whole entries or a type used twice; -ENOSPC too many. */
 int cps_section_add(struct cps_section_writer *w, uint32_t type, uint32_t entsize,
 		    const void *data, size_t len);
-/** Append the whole file to `out`, which must be empty. 0; -EFBIG over out's limit;
- *  -ENOMEM. */
+/** Append the whole file to `out`, which must be empty or hold the first section.
+ *  0; -EFBIG over out's limit; -ENOMEM. */
 int cps_section_finish(struct cps_section_writer *w, struct cps_buf *out);
 
 #endif

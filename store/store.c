@@ -10,10 +10,9 @@
 #include "store/store_internal.h"
 
 static const char *const derived_paths[CPS_DERIVED_KINDS] = {
-	[CPS_INDEX] = "index/sha256",
-	[CPS_SEEK] = "seek/sha256",
-	[CPS_TREE] = "tree/sha256",
-	[CPS_SPAN] = "span/sha256",
+	[CPS_INDEX] = "index/sha256", [CPS_SEEK] = "seek/sha256",
+	[CPS_TREE] = "tree/sha256",   [CPS_SPAN] = "span/sha256",
+	[CPS_KEPT] = "kept/sha256",
 };
 
 static const char layout_text[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
@@ -84,8 +83,8 @@ static int may_become_store(int dirfd)
 {
 	static const char *const free_names[] = {".", "..", "lost+found"};
 	static const char *const our_names[] = {
-		"blobs", "index",      "seek",       "tree",      "span",
-		"tmp",   "index.json", "store.lock", "index.lock"};
+		"blobs", "index", "seek",       "tree",       "span",
+		"kept",  "tmp",   "index.json", "store.lock", "index.lock"};
 	DIR *dir = list_folder(dirfd);
 	bool foreign = false, begun = false, blobs = false;
 	struct dirent *de;

@@ -20,6 +20,8 @@ enum cps_derived {
 	CPS_SEEK,  /* by blob digest: restart points of a compressed blob */
 	CPS_TREE,  /* by chainID: merged tree */
 	CPS_SPAN,  /* by blob digest: a blob without restart points, transcoded */
+	CPS_KEPT,  /* by blob digest: what was decoded lately */
+	CPS_DERIVED_KINDS,
 };
 
 /** Open the store at `path`, made with mode 0700 when missing. An existing folder that

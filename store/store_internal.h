@@ -3,8 +3,6 @@
 
 #include "store/store.h"
 
-#define CPS_DERIVED_KINDS 4
-
 struct cps_store {
 	char *path;
 	int root_fd, blobs_fd, tmp_fd;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/top/acl.h"
 #include "fs/top/apply.h"
 
 /* ---- attributes ---- */
@@ -28,9 +29,37 @@ int cps_check_regular(struct cps_top *top, const struct cps_change *c)
 		       : 0;
 }
 
+/* Is there room for an xattr? What is on record must be possible. */
+static int check_room(struct cps_top *top, uint64_t ino, const struct cps_bytes *name,
+		      const struct cps_bytes *value)
+{
+	char text[CPS_NAME_MAX + 1] = "";
+	struct cps_bytes old;
+	uint64_t bytes;
+	int rc = cps_top_xattr_bytes(top, ino, &bytes);
+
+	if (rc < 0)
+		return rc;
+	memcpy(text, name->data, name->len);
+	rc = cps_top_xattr_find(top, ino, text, &old);
+	if (rc < 0 && rc != -ENODATA)
+		return rc;
+	if (value)
+		bytes += CPS_XSET_HEAD + name->len + value->len;
+	if (rc == 0 && value)
+		bytes -= CPS_XSET_HEAD + name->len + old.len;
+	return bytes > CPS_XSET_MAX ? -ENOSPC : 0;
+}
+
+static const struct cps_bytes acl_name = {CPS_ACL_ACCESS, sizeof(CPS_ACL_ACCESS) - 1};
+
 int cps_check_attr(struct cps_top *top, const struct cps_change *c)
 {
-	return c->mask & CPS_TOP_SIZE ? cps_check_regular(top, c) : check_inode(top, c);
+	int rc = c->mask & CPS_TOP_SIZE ? cps_check_regular(top, c)
+					: check_inode(top, c);
+
+	return rc == 0 && c->value.len ? check_room(top, c->ino, &acl_name, &c->value)
+				       : rc;
 }
 
 static void kill_mode(struct cps_node *n)
@@ -42,17 +71,25 @@ static void kill_mode(struct cps_node *n)
 		n->mode &= ~(uint32_t)S_ISGID;
 }
 
-/* File capabilities are of the content that was there (capabilities(7)). */
+static int put_xattr(struct cps_top *top, struct cps_node *n,
+		     const struct cps_bytes *name, const struct cps_bytes *value)
+{
+	int rc = cps_node_own_xattrs(top, n);
+
+	return rc < 0 ? rc : cps_xset_put(&n->xattrs, name, value);
+}
+
+/* File capabilities are of the content that was there (capabilities(7)); a folder's
+ * mean nothing, and stay. */
 static int drop_caps(struct cps_top *top, struct cps_node *n)
 {
 	const struct cps_bytes name = {CPS_XATTR_CAPS, strlen(CPS_XATTR_CAPS)};
 	struct cps_bytes value;
-	int rc;
 
-	if (cps_top_xattr_find(top, n->ino, CPS_XATTR_CAPS, &value) < 0)
+	if (S_ISDIR(n->mode) ||
+	    cps_top_xattr_find(top, n->ino, CPS_XATTR_CAPS, &value) < 0)
 		return 0;
-	rc = cps_node_own_xattrs(top, n);
-	return rc < 0 ? rc : cps_xset_put(&n->xattrs, &name, NULL);
+	return put_xattr(top, n, &name, NULL);
 }
 
 /* The content changes: what hangs on it, and the times unless the kernel tells them. */
@@ -65,7 +102,7 @@ static int touch_content(struct cps_top *top, struct cps_node *n,
 		n->mtime = n->ctime = cps_change_time(c);
 	n->flags |= CPS_NODE_CONTENT | CPS_NODE_ATTRS;
 	n->who = c->who;
-	return drop_caps(top, n);
+	return c->flags & CPS_CHANGE_KEEP_CAPS ? 0 : drop_caps(top, n);
 }
 
 static void resize(struct cps_top *top, struct cps_node *n, uint64_t size)
@@ -85,6 +122,7 @@ static void resize(struct cps_top *top, struct cps_node *n, uint64_t size)
 	cps_ranges_cut(&n->ranges, 0);
 	n->logged = 0;
 	n->gen = 0;
+	n->flags &= ~(uint32_t)CPS_NODE_LOST;
 	if (gen)
 		cps_node_doom(top, gen);
 }
@@ -122,31 +160,11 @@ int cps_apply_attr(struct cps_top *top, const struct cps_change *c)
 	/* One that sets nothing is the kernel's wish that capabilities go. */
 	if (rc == 0 && (!c->mask || c->mask & (CPS_TOP_UID | CPS_TOP_GID)))
 		rc = drop_caps(top, n);
+	if (rc == 0 && c->value.len)
+		rc = put_xattr(top, n, &acl_name, &c->value);
 	if (rc == 0)
 		set_attributes(n, c);
 	return rc;
-}
-
-/* Is there room for it? What is on record must be possible. */
-static int check_xattr_room(struct cps_top *top, const struct cps_change *c)
-{
-	const size_t added = CPS_XSET_HEAD + c->name.len + c->value.len;
-	char name[CPS_NAME_MAX + 1] = "";
-	struct cps_bytes old;
-	uint64_t bytes;
-	int rc = cps_top_xattr_bytes(top, c->ino, &bytes);
-
-	if (rc < 0)
-		return rc;
-	memcpy(name, c->name.data, c->name.len);
-	rc = cps_top_xattr_find(top, c->ino, name, &old);
-	if (rc < 0 && rc != -ENODATA)
-		return rc;
-	if (!(c->flags & CPS_CHANGE_REMOVE))
-		bytes += added;
-	if (rc == 0 && !(c->flags & CPS_CHANGE_REMOVE))
-		bytes -= CPS_XSET_HEAD + c->name.len + old.len;
-	return bytes > CPS_XSET_MAX ? -ENOSPC : 0;
 }
 
 int cps_check_xattr(struct cps_top *top, const struct cps_change *c)
@@ -159,7 +177,8 @@ int cps_check_xattr(struct cps_top *top, const struct cps_change *c)
 		return -ERANGE;
 	if (memchr(c->name.data, 0, c->name.len))
 		return -EINVAL;
-	return check_xattr_room(top, c);
+	return check_room(top, c->ino, &c->name,
+			  c->flags & CPS_CHANGE_REMOVE ? NULL : &c->value);
 }
 
 int cps_apply_xattr(struct cps_top *top, const struct cps_change *c)
@@ -169,9 +188,7 @@ int cps_apply_xattr(struct cps_top *top, const struct cps_change *c)
 	int rc = cps_node_get(top, c->ino, &n);
 
 	if (rc == 0)
-		rc = cps_node_own_xattrs(top, n);
-	if (rc == 0)
-		rc = cps_xset_put(&n->xattrs, &c->name, remove ? NULL : &c->value);
+		rc = put_xattr(top, n, &c->name, remove ? NULL : &c->value);
 	if (rc < 0)
 		return rc;
 	if (c->mask & CPS_TOP_MODE)
@@ -232,7 +249,7 @@ int cps_check_own(struct cps_top *top, const struct cps_change *c)
 	return cps_check_regular(top, c);
 }
 
-static void use_gen(struct cps_top *top, uint32_t gen)
+void cps_use_gen(struct cps_top *top, uint32_t gen)
 {
 	if (gen >= top->next_gen)
 		top->next_gen = gen + 1;
@@ -242,7 +259,7 @@ int cps_apply_own(struct cps_top *top, const struct cps_change *c)
 {
 	const struct cps_range range = {c->off, c->len, 0, c->gen};
 
-	use_gen(top, c->gen);
+	cps_use_gen(top, c->gen);
 	return apply_content(top, c, &range);
 }
 
@@ -254,7 +271,7 @@ int cps_apply_spill(struct cps_top *top, const struct cps_change *c)
 
 	if (rc < 0)
 		return rc;
-	use_gen(top, c->gen);
+	cps_use_gen(top, c->gen);
 	n->gen = c->gen;
 	n->flags |= CPS_NODE_CONTENT;
 	if (c->flags & CPS_CHANGE_WHOLE)
@@ -278,85 +295,4 @@ int cps_apply_zero(struct cps_top *top, const struct cps_change *c)
 	if (c->size > n->size)
 		n->size = c->size;
 	return touch_content(top, n, c);
-}
-
-/* ---- what compaction wrote ---- */
-
-/* A lower inode stays of its type, and shows no more content than it has. */
-static int check_node_lower(struct cps_top *top, const struct cps_change *c)
-{
-	struct cps_inode inode;
-	int rc = cps_tree_inode(top->root->tree, cps_lower_pos(c->ino), &inode);
-
-	if (rc < 0)
-		return rc;
-	if ((c->mode ^ inode.mode) & S_IFMT || c->name2.len)
-		return -EBADMSG;
-	return c->base_len > (S_ISREG(c->mode) ? inode.size : 0) ? -EBADMSG : 0;
-}
-
-static int check_node_fresh(struct cps_top *top, const struct cps_change *c)
-{
-	if (c->base_len || c->ino == UINT64_MAX || !cps_change_type_ok(c->mode))
-		return -EBADMSG;
-	if (!S_ISLNK(c->mode))
-		return c->name2.len ? -EBADMSG : 0;
-	return c->size == c->name2.len ? cps_change_target_check(&c->name2) : -EBADMSG;
-}
-
-/* It is said once, and again after its content. */
-int cps_check_node(struct cps_top *top, const struct cps_change *c)
-{
-	const struct cps_node *n = cps_node_find(top, c->ino);
-
-	if (!cps_xset_valid(c->value.data, c->value.len) || c->size > INT64_MAX ||
-	    c->base_len > c->size || c->ino == 0 || c->nlink == 0)
-		return -EBADMSG;
-	if (c->gen == CPS_IN_LOG || c->gen == UINT32_MAX)
-		return -EBADMSG;
-	if (n && (c->mode ^ n->mode) & S_IFMT)
-		return -EBADMSG;
-	return cps_is_lower(c->ino) ? check_node_lower(top, c)
-				    : check_node_fresh(top, c);
-}
-
-static void fill_node(struct cps_node *n, const struct cps_change *c)
-{
-	n->mode = c->mode;
-	n->uid = c->uid;
-	n->gid = c->gid;
-	n->nlink = c->nlink;
-	n->rdev = c->rdev;
-	n->size = c->size;
-	n->base_len = c->base_len;
-	n->parent = c->dir;
-	n->atime = c->atime;
-	n->mtime = c->mtime;
-	n->ctime = c->ctime;
-	n->gen = c->gen;
-	n->who = c->who;
-	n->flags = (c->flags & CPS_CHANGE_CONTENT ? CPS_NODE_CONTENT : 0) |
-		   (c->flags & CPS_CHANGE_ATTRS ? CPS_NODE_ATTRS : 0) |
-		   (c->flags & CPS_CHANGE_XATTRS ? CPS_NODE_XATTRS : 0);
-}
-
-int cps_apply_node(struct cps_top *top, const struct cps_change *c)
-{
-	struct cps_node *n = cps_node_find(top, c->ino);
-	int rc = n ? 0 : cps_node_add(top, c->ino, &n);
-
-	if (rc < 0)
-		return rc;
-	fill_node(n, c);
-	if (c->gen)
-		use_gen(top, c->gen);
-	if (!cps_is_lower(c->ino) && c->ino >= top->next_ino)
-		top->next_ino = c->ino + 1;
-	if (c->name2.len) {
-		free(n->target);
-		n->target = strndup(c->name2.data, c->name2.len);
-		if (!n->target)
-			return -ENOMEM;
-	}
-	return cps_xset_copy(&n->xattrs, c->value.data, c->value.len);
 }

@@ -12,12 +12,12 @@
 
 enum cps_change_type {
 	CPS_CHANGE_START = 1, /* a process began to write: ino, gen are the next free */
-	CPS_CHANGE_WHO,       /* the next entry of the table of processes */
+	CPS_CHANGE_WHO,       /* entry `gen` of the table of processes (0: the next) */
 	CPS_CHANGE_MAKE,      /* a new inode, and its name in dir unless that is 0 */
 	CPS_CHANGE_LINK,      /* ino gets the name in dir */
 	CPS_CHANGE_UNLINK,    /* dir loses the name */
 	CPS_CHANGE_RENAME,    /* dir/name becomes dir2/name2 */
-	CPS_CHANGE_ATTR,      /* ino's attributes of `mask` */
+	CPS_CHANGE_ATTR,      /* ino's attributes of `mask`; `value`: its access ACL */
 	CPS_CHANGE_XATTR,     /* ino's attribute `name` is `value`, or is removed */
 	CPS_CHANGE_DATA,      /* bulk is ino's content at off */
 	CPS_CHANGE_OWN,       /* data/<gen> holds ino's content at off, len */
@@ -25,21 +25,24 @@ enum cps_change_type {
 	CPS_CHANGE_ZERO,      /* ino's content at off, len is a hole */
 	CPS_CHANGE_MARK, /* a moment called `name`; data files below gen are kept */
 	/* Written by compaction, in place of the changes that led there. */
-	CPS_CHANGE_NODE,   /* ino as it is */
+	CPS_CHANGE_NODE,   /* ino as it is; `len` records say its content or names */
 	CPS_CHANGE_DIRENT, /* dir/name is ino, or nothing (0) */
+	CPS_CHANGE_GONE,   /* lower inodes, `len` from ino on, have no name any more */
 	CPS_CHANGE_TYPES
 };
 
 enum cps_change_flags {
-	CPS_CHANGE_KILL_PRIV = 1,  /* setuid and setgid go */
-	CPS_CHANGE_KEEP_TIMES = 2, /* the kernel tells the times by itself */
-	CPS_CHANGE_FOLDER = 4,     /* UNLINK: rmdir */
-	CPS_CHANGE_EXCHANGE = 8,   /* RENAME */
-	CPS_CHANGE_REMOVE = 16,    /* XATTR */
-	CPS_CHANGE_WHOLE = 32,     /* SPILL: the file owns all of the content */
-	CPS_CHANGE_CONTENT = 64,   /* NODE: content is no longer the lower one's */
-	CPS_CHANGE_XATTRS = 128,   /* NODE: xattrs are the top's, in value */
-	CPS_CHANGE_ATTRS = 256,    /* NODE: attributes differ from the lower one's */
+	CPS_CHANGE_KILL_PRIV = 1,   /* setuid and setgid go */
+	CPS_CHANGE_KEEP_TIMES = 2,  /* the kernel tells the times by itself */
+	CPS_CHANGE_FOLDER = 4,      /* UNLINK: rmdir */
+	CPS_CHANGE_EXCHANGE = 8,    /* RENAME */
+	CPS_CHANGE_REMOVE = 16,     /* XATTR */
+	CPS_CHANGE_WHOLE = 32,      /* SPILL: the file owns all of the content */
+	CPS_CHANGE_CONTENT = 64,    /* NODE: content is no longer the lower one's */
+	CPS_CHANGE_XATTRS = 128,    /* NODE: xattrs are the top's, in value */
+	CPS_CHANGE_ATTRS = 256,     /* NODE: attributes differ from the lower one's */
+	CPS_CHANGE_LOST = 1024,     /* NODE: some of the content was lost */
+	CPS_CHANGE_KEEP_CAPS = 512, /* file capabilities stay, though content changes */
 };
 
 struct cps_bytes {

@@ -6,12 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/top/internal.h"
+#include "fs/top/replay.h"
 #include "store/base/fd.h"
 
 #define WORTH_IT   (1u << 20) /* bytes; a smaller log is left alone */
 #define NODE_BYTES 160u       /* of a record, about */
 #define NAME_BYTES 80u
+#define PIECE      16384u /* bytes of content in one record */
 #define ASIDE      "log.new"
 
 static uint64_t live_bytes(const struct cps_top *top)
@@ -46,11 +47,17 @@ static int put_whos(struct copy *to, const char *name, struct cps_err *err)
 	const struct cps_digest *chain = cps_toplog_chain(to->log);
 	cps_auto(cps_toplog_close) struct cps_toplog *log = NULL;
 	struct cps_change c;
+	uint32_t next = 1;
 	int rc = cps_toplog_open(to->top->dirfd, name, chain, false, &log, err);
 
-	while (rc >= 0 && (rc = cps_toplog_next(log, &c)) == 1)
-		if (c.type == CPS_CHANGE_WHO)
-			rc = cps_toplog_append(to->log, &c, false);
+	while (rc >= 0 && (rc = cps_toplog_next(log, &c)) == 1) {
+		if (c.type != CPS_CHANGE_WHO)
+			continue;
+		/* One before it may be lost. */
+		c.gen = c.gen > next ? c.gen : next;
+		next = c.gen + 1;
+		rc = cps_toplog_append(to->log, &c, false);
+	}
 	return rc;
 }
 
@@ -61,6 +68,18 @@ static int64_t in_ns(const struct timespec *t)
 	int64_t s = t->tv_sec > most ? most : t->tv_sec < -most ? -most : t->tv_sec;
 
 	return s * 1000000000 + t->tv_nsec;
+}
+
+/* Records that put_content() and put_dents() will write of it. */
+static uint64_t count_records(const struct cps_node *n)
+{
+	uint64_t count = n->dents.count - n->dents.gone;
+
+	for (size_t i = 0; i < n->ranges.count; i++)
+		count += n->ranges.items[i].in == CPS_IN_LOG
+				 ? (n->ranges.items[i].len + PIECE - 1) / PIECE
+				 : 1;
+	return count;
 }
 
 static int put_node(struct copy *to, const struct cps_node *n)
@@ -78,6 +97,7 @@ static int put_node(struct copy *to, const struct cps_node *n)
 		.rdev = n->rdev,
 		.size = n->size,
 		.base_len = n->base_len,
+		.len = count_records(n),
 		.gen = n->gen,
 		.atime = n->atime,
 		.mtime = n->mtime,
@@ -86,7 +106,8 @@ static int put_node(struct copy *to, const struct cps_node *n)
 		.value = {n->xattrs.data, n->xattrs.len},
 		.flags = (n->flags & CPS_NODE_CONTENT ? CPS_CHANGE_CONTENT : 0) |
 			 (n->flags & CPS_NODE_ATTRS ? CPS_CHANGE_ATTRS : 0) |
-			 (n->flags & CPS_NODE_XATTRS ? CPS_CHANGE_XATTRS : 0),
+			 (n->flags & CPS_NODE_XATTRS ? CPS_CHANGE_XATTRS : 0) |
+			 (n->flags & CPS_NODE_LOST ? CPS_CHANGE_LOST : 0),
 	};
 
 	return cps_toplog_append(to->log, &c, false);
@@ -95,7 +116,7 @@ static int put_node(struct copy *to, const struct cps_node *n)
 static int put_logged(struct copy *to, const struct cps_node *n,
 		      const struct cps_range *r)
 {
-	uint8_t buf[16384];
+	uint8_t buf[PIECE];
 
 	for (uint64_t at = 0; at < r->len;) {
 		size_t len = r->len - at < sizeof(buf) ? r->len - at : sizeof(buf);
@@ -148,20 +169,19 @@ static int put_range(struct copy *to, const struct cps_node *n,
 
 static int put_dents(struct copy *to, const struct cps_node *n)
 {
+	const struct cps_dent *d;
+	size_t pos = 0;
 	int rc = 0;
 
-	for (size_t i = 0; i < n->dents.count && rc == 0; i++) {
-		const struct cps_dent *d = n->dents.items[i];
+	while (rc == 0 && (d = cps_dents_each(&n->dents, &pos))) {
 		struct cps_change c = {
 			.type = CPS_CHANGE_DIRENT,
 			.who = n->who,
 			.dir = n->ino,
-			.ino = d ? d->ino : 0,
+			.ino = d->ino,
+			.name = {d->name, d->name_len},
 		};
 
-		if (!d)
-			continue;
-		c.name = (struct cps_bytes){d->name, d->name_len};
 		rc = cps_toplog_append(to->log, &c, false);
 	}
 	return rc;
@@ -180,6 +200,31 @@ static int put_content(struct copy *to, const struct cps_node *n)
 static int put_node_again(struct copy *to, const struct cps_node *n)
 {
 	return n->ranges.count ? put_node(to, n) : 0;
+}
+
+static bool is_gone(const struct cps_top *top, uint64_t ino)
+{
+	const struct cps_node *n = cps_node_find(top, ino);
+
+	return n ? n->nlink == 0 : cps_is_dead(top, ino);
+}
+
+/* Nothing names them, so only this tells a file handle that they are gone. */
+static int put_gone(struct copy *to)
+{
+	uint64_t count = cps_tree_inode_count(to->top->root->tree);
+	int rc = 0;
+
+	for (uint64_t ino = CPS_TOP_ROOT + 1; ino <= count && rc == 0; ino++) {
+		struct cps_change c = {.type = CPS_CHANGE_GONE, .ino = ino};
+
+		while (ino <= count && is_gone(to->top, ino))
+			ino++;
+		c.len = ino - c.ino;
+		if (c.len)
+			rc = cps_toplog_append(to->log, &c, false);
+	}
+	return rc;
 }
 
 typedef int (*each_fn)(struct copy *to, const struct cps_node *n);
@@ -209,9 +254,21 @@ static int fill(struct copy *to, const char *name, struct cps_err *err)
 		rc = cps_toplog_append(to->log, &c, false);
 	for (size_t i = 0; i < CPS_ARRAY_LEN(passes) && rc == 0; i++)
 		rc = for_each(to, passes[i]);
+	if (rc == 0)
+		rc = put_gone(to);
+	if (rc == 0)
+		rc = cps_toplog_end_state(to->log);
 	if (rc == 0 && fdatasync(cps_toplog_fd(to->log)) < 0)
 		rc = -errno;
 	return rc;
+}
+
+/* Whoever can make more of it finds it beside the new one. */
+static int keep_damaged(struct cps_top *top, const char *name)
+{
+	unlinkat(top->dirfd, CPS_TOP_DAMAGED, 0);
+	return linkat(top->dirfd, name, top->dirfd, CPS_TOP_DAMAGED, 0) < 0 ? -errno
+									    : 0;
 }
 
 int cps_top_compact(struct cps_top *top, const char *name, struct cps_err *err)
@@ -230,6 +287,8 @@ int cps_top_compact(struct cps_top *top, const char *name, struct cps_err *err)
 		return 0; /* no room for another: the log is good as it is */
 	to.log = log;
 	rc = fill(&to, name, err);
+	if (rc == 0 && cps_toplog_lost(top->log))
+		rc = keep_damaged(top, name);
 	if (rc == 0 && renameat(top->dirfd, ASIDE, top->dirfd, name) < 0)
 		rc = -errno;
 	if (rc < 0)

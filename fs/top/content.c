@@ -35,7 +35,8 @@ int cps_piece_at(struct cps_top *top, const struct cps_node *n, uint64_t off,
 	}
 	if (r)
 		end = cps_least(end, r->off);
-	if (off < n->base_len) {
+	out->lost = n->flags & CPS_NODE_LOST;
+	if (off < n->base_len && !out->lost) {
 		out->lower = true;
 		end = cps_least(end, n->base_len);
 	}
@@ -74,6 +75,8 @@ ssize_t cps_piece_read(struct cps_top *top, uint64_t ino, const struct cps_piece
 		return read_fd(cps_file_fd(p->file), buf, p->len, p->pos);
 	if (p->in == CPS_IN_LOG)
 		return read_fd(cps_toplog_fd(top->log), buf, p->len, p->pos);
+	if (p->lost)
+		return -EIO;
 	memset(buf, 0, p->len);
 	return (ssize_t)p->len;
 }
@@ -202,7 +205,7 @@ static int seek_piece(struct cps_top *top, uint64_t ino, const struct cps_piece 
 		return seek_lower(top, ino, p->off, end, whence, out);
 	if (p->file)
 		return seek_file(p, end, whence, out);
-	*out = (whence == SEEK_DATA) == (p->in == CPS_IN_LOG) ? p->off : end;
+	*out = (whence == SEEK_DATA) == (p->in == CPS_IN_LOG || p->lost) ? p->off : end;
 	return 0;
 }
 

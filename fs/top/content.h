@@ -11,6 +11,7 @@ struct cps_piece {
 	uint64_t pos;          /* in the log or the data file */
 	uint32_t in;           /* CPS_IN_…, unless: */
 	bool lower;            /* the lower file's */
+	bool lost;             /* nobody knows what was there */
 	struct cps_file *file; /* held until cps_piece_end() */
 };
 

@@ -88,32 +88,70 @@ static void fill_slots(struct cps_dents *dents)
 	}
 }
 
+static size_t slots_for(size_t live)
+{
+	size_t wanted = SLOTS_LEAST;
+
+	while (wanted / 3 * 2 < live)
+		wanted *= 2;
+	return wanted;
+}
+
+/* A folder that was large once must not pay for it with each name that goes. */
+static void shed_slots(struct cps_dents *dents)
+{
+	size_t wanted = 2 * slots_for(dents->count);
+	uint32_t *fewer;
+
+	if (wanted > dents->slot_count / 2)
+		return;
+	dents->slot_count = wanted;
+	fewer = realloc(dents->slots, wanted * sizeof(*fewer));
+	if (fewer)
+		dents->slots = fewer;
+}
+
+static bool is_listed(const struct cps_dent *d)
+{
+	return !d->gone && !d->covers;
+}
+
+/* A listing that begins again and again, while what it showed is removed, must not pass
+ * over all of that each time. */
+static void move_first(struct cps_dents *dents)
+{
+	while (dents->first < dents->count && !is_listed(dents->items[dents->first]))
+		dents->first++;
+}
+
 static void close_gaps(struct cps_dents *dents)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < dents->count; i++)
-		if (dents->items[i])
+	for (size_t i = 0; i < dents->count; i++) {
+		if (!dents->items[i]->gone)
 			dents->items[kept++] = dents->items[i];
+		else
+			free(dents->items[i]);
+	}
 	dents->count = kept;
 	dents->gone = 0;
+	dents->first = 0;
+	move_first(dents);
+	shed_slots(dents);
 	fill_slots(dents);
 }
 
 /* Room for one more, with at most two thirds of the slots in use. */
 static int reserve(struct cps_dents *dents)
 {
-	size_t wanted = SLOTS_LEAST;
+	size_t wanted = slots_for(dents->count - dents->gone + 1);
 	uint32_t *slots;
 
-	if (dents->gone > SLOTS_LEAST && dents->gone > dents->count / 2)
-		close_gaps(dents);
 	if (dents->count >= UINT32_MAX - 1 ||
 	    cps_grow(&dents->items, &dents->cap, dents->count + 1,
 		     sizeof(*dents->items)) < 0)
 		return -ENOMEM;
-	while (wanted / 3 * 2 < dents->count - dents->gone + 1)
-		wanted *= 2;
 	if (wanted <= dents->slot_count)
 		return 0;
 	slots = calloc(wanted, sizeof(*slots));
@@ -167,9 +205,12 @@ static void drop(struct cps_dents *dents, const char *name, size_t len)
 	size_t at = dents->slots[slot] - 1;
 
 	free_slot(dents, slot);
-	free(dents->items[at]);
-	dents->items[at] = NULL;
+	dents->items[at]->gone = true;
 	dents->gone++;
+	if (dents->gone > SLOTS_LEAST && dents->gone > dents->count / 2)
+		close_gaps(dents);
+	else
+		move_first(dents);
 }
 
 int cps_dents_set(struct cps_dents *dents, const char *name, size_t len, uint64_t ino,
@@ -186,27 +227,30 @@ int cps_dents_set(struct cps_dents *dents, const char *name, size_t len, uint64_
 	}
 	d->ino = ino;
 	d->type = type;
-	d->covers = covers;
 	count_dent(dents, d, 1);
 	return 0;
 }
 
 const struct cps_dent *cps_dents_next(const struct cps_dents *dents, uint64_t cookie)
 {
-	size_t low = 0, high = dents->count;
+	size_t low = dents->first, high = dents->count;
 
-	/* A gap tells nothing: look on from it to the right for a dent that does. */
 	while (low < high) {
-		size_t middle = low + (high - low) / 2, probe = middle;
+		size_t middle = low + (high - low) / 2;
 
-		while (probe < high && !dents->items[probe])
-			probe++;
-		if (probe == high || dents->items[probe]->cookie >= cookie)
+		if (dents->items[middle]->cookie >= cookie)
 			high = middle;
 		else
-			low = probe + 1;
+			low = middle + 1;
 	}
-	while (low < dents->count && (!dents->items[low] || dents->items[low]->covers))
+	while (low < dents->count && !is_listed(dents->items[low]))
 		low++;
 	return low < dents->count ? dents->items[low] : NULL;
+}
+
+const struct cps_dent *cps_dents_each(const struct cps_dents *dents, size_t *pos)
+{
+	while (*pos < dents->count && dents->items[*pos]->gone)
+		++*pos;
+	return *pos < dents->count ? dents->items[(*pos)++] : NULL;
 }

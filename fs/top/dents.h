@@ -14,14 +14,17 @@ struct cps_dent {
 	uint32_t hash;
 	uint8_t type; /* DT_* */
 	bool covers;  /* the lower folder has this name; listed at its place there */
+	bool gone;    /* forgotten, and no more than a place among the others */
 	uint8_t name_len;
 	char name[]; /* NUL-terminated */
 };
 
 struct cps_dents {
-	struct cps_dent **items; /* owned, by cookie; NULL where one was removed */
-	size_t count, cap, gone; /* gone: NULLs among count */
-	uint32_t *slots;         /* positions plus one by hash; a power of two */
+	struct cps_dent **items; /* owned, by cookie */
+	size_t count, cap;
+	size_t gone;     /* of count; never more than half, and a few */
+	size_t first;    /* before it none is to be listed */
+	uint32_t *slots; /* positions plus one by hash; a power of two */
 	size_t slot_count;
 	uint64_t next_cookie;
 	size_t covering; /* dents that cover a lower name */
@@ -33,10 +36,13 @@ void cps_dents_release(struct cps_dents *dents);
 struct cps_dent *cps_dents_find(const struct cps_dents *dents, const char *name,
 				size_t len);
 /** Let the name mean `ino` (0: nothing). A name that covers nothing and means nothing
- *  is forgotten. 0 or -ENOMEM. */
+ *  is forgotten. Whether it `covers` never changes. 0 or -ENOMEM. */
 int cps_dents_set(struct cps_dents *dents, const char *name, size_t len, uint64_t ino,
 		  uint8_t type, bool covers);
 /** The first dent that does not cover and whose cookie is `cookie` or more, or NULL. */
 const struct cps_dent *cps_dents_next(const struct cps_dents *dents, uint64_t cookie);
+/** The next of all that are not gone, covering ones included; start with *pos = 0. NULL
+ *  at the end. */
+const struct cps_dent *cps_dents_each(const struct cps_dents *dents, size_t *pos);
 
 #endif

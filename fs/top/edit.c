@@ -195,31 +195,26 @@ int cps_top_rename(struct cps_top *top, const struct cps_top_who *who, uint64_t 
 
 /* ---- attributes ---- */
 
-/* chmod(2) of an inode with an ACL changes that too, first: ACL and mode then agree
- * whatever becomes of the rest. */
-static int fit_acl(struct cps_top *top, const struct cps_top_who *who, uint64_t ino,
-		   mode_t mode)
+/* chmod(2) of an inode with an ACL changes that too, with the same record. */
+static int fit_acl(struct cps_top *top, struct cps_change *c, void **copy)
 {
-	struct cps_change c = {
-		.type = CPS_CHANGE_XATTR,
-		.ino = ino,
-		.mask = CPS_TOP_MODE,
-		.mode = mode & 07777,
-		.name = {CPS_ACL_ACCESS, strlen(CPS_ACL_ACCESS)},
-	};
-	cps_auto(cps_free) void *copy = NULL;
 	struct cps_bytes acl;
-	int rc = cps_top_xattr_find(top, ino, CPS_ACL_ACCESS, &acl);
+	int rc = cps_top_xattr_find(top, c->ino, CPS_ACL_ACCESS, &acl);
 
 	if (rc < 0)
 		return rc == -ENODATA ? 0 : rc;
-	copy = malloc(acl.len + 1);
-	if (!copy)
+	*copy = malloc(acl.len + 1);
+	if (!*copy)
 		return -ENOMEM;
-	memcpy(copy, acl.data, acl.len);
-	rc = cps_acl_chmod(copy, acl.len, mode);
-	c.value = (struct cps_bytes){copy, acl.len};
-	return rc < 0 ? rc : cps_top_commit_change(top, who, &c);
+	memcpy(*copy, acl.data, acl.len);
+	c->value = (struct cps_bytes){*copy, acl.len};
+	return cps_acl_chmod(*copy, acl.len, c->mode);
+}
+
+static bool loses_plain_sgid(const struct cps_top_who *who, const struct cps_node *node)
+{
+	return S_ISREG(node->mode) && (node->mode & (S_ISGID | S_IXGRP)) == S_ISGID &&
+	       !cps_who_in_group(who->pid, node->gid);
 }
 
 int cps_top_kill_plain_sgid(struct cps_top *top, const struct cps_top_who *who,
@@ -232,10 +227,7 @@ int cps_top_kill_plain_sgid(struct cps_top *top, const struct cps_top_who *who,
 		.mode = node->mode & 07777 & ~(uint32_t)S_ISGID,
 	};
 
-	if (!S_ISREG(node->mode) || (node->mode & (S_ISGID | S_IXGRP)) != S_ISGID ||
-	    cps_who_in_group(who->pid, node->gid))
-		return 0;
-	return cps_top_commit_change(top, who, &c);
+	return loses_plain_sgid(who, node) ? cps_top_commit_change(top, who, &c) : 0;
 }
 
 static void describe(struct cps_change *c, unsigned int mask, const struct stat *st)
@@ -258,11 +250,25 @@ static void describe(struct cps_change *c, unsigned int mask, const struct stat 
 		c->ctime = st->st_ctim;
 }
 
+/* A change of size by someone who may not keep setuid. */
+static int fit_mode(struct cps_top *top, const struct cps_top_who *who,
+		    struct cps_change *c)
+{
+	struct cps_node *n;
+	int rc = cps_node_get(top, c->ino, &n);
+
+	if (rc < 0 || !loses_plain_sgid(who, n))
+		return rc;
+	c->mask |= CPS_TOP_MODE;
+	c->mode = n->mode & 07777 & ~(uint32_t)(S_ISUID | S_ISGID);
+	return 0;
+}
+
 int cps_top_setattr(struct cps_top *top, const struct cps_top_who *who, uint64_t ino,
 		    unsigned int mask, const struct stat *st)
 {
 	struct cps_change c = {.type = CPS_CHANGE_ATTR, .ino = ino};
-	struct cps_node *n = NULL;
+	cps_auto(cps_free) void *acl = NULL;
 	int rc = 0;
 
 	describe(&c, mask, st);
@@ -270,11 +276,9 @@ int cps_top_setattr(struct cps_top *top, const struct cps_top_who *who, uint64_t
 	if (!top->writable)
 		rc = -EROFS;
 	else if (mask & CPS_TOP_MODE)
-		rc = fit_acl(top, who, ino, st->st_mode);
-	if (rc == 0 && mask & CPS_TOP_KILL_PRIV && mask & CPS_TOP_SIZE)
-		rc = cps_node_get(top, ino, &n);
-	if (rc == 0 && n)
-		rc = cps_top_kill_plain_sgid(top, who, n);
+		rc = fit_acl(top, &c, &acl);
+	else if (mask & CPS_TOP_KILL_PRIV && mask & CPS_TOP_SIZE)
+		rc = fit_mode(top, who, &c);
 	if (rc == 0)
 		rc = cps_top_commit_change(top, who, &c);
 	cps_top_unlock(top);

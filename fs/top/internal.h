@@ -22,6 +22,7 @@ enum cps_node_flags {
 	CPS_NODE_ATTRS = 1,   /* attributes are not the lower inode's */
 	CPS_NODE_CONTENT = 2, /* nor is the content */
 	CPS_NODE_XATTRS = 4,  /* nor are the xattrs: node->xattrs holds all of them */
+	CPS_NODE_LOST = 8,    /* where no range is, content may be lost: no zeros */
 };
 
 /** An inode that is new, or no longer as it is below. */
@@ -36,6 +37,7 @@ struct cps_node {
 	uint32_t mode, uid, gid, nlink, flags, who;
 	uint32_t logged; /* bytes of content put in the log */
 	uint32_t gen;    /* of the data file that is written; 0: none */
+	uint32_t due;    /* replay: records that its state still owes it */
 	uint64_t told;   /* st_blocks that the kernel was told last */
 	bool named;      /* a folder: compaction wrote its name */
 	bool placed;     /* a folder: verified to be below the root */
@@ -62,6 +64,7 @@ struct cps_top {
 	struct cps_nodes nodes;
 	/* Look-ups by tree position, and CPS_LOWER_DEAD; untouched pages are free. */
 	uint32_t *lower_refs;
+	uint64_t gone_end; /* replay: after the last lower inode said to be gone */
 	uint64_t next_ino;
 	uint32_t next_gen;   /* of data files */
 	uint32_t frozen_gen; /* data files below it are a mark's: never changed */
@@ -119,7 +122,7 @@ int cps_node_get(struct cps_top *top, uint64_t ino, struct cps_node **out);
 int cps_node_add(struct cps_top *top, uint64_t ino, struct cps_node **out);
 /** Forget a node that has neither names nor look-ups; its data files are doomed. */
 void cps_node_drop_if_dead(struct cps_top *top, struct cps_node *node);
-/** After replay: forget all that nothing names, whoever had it at hand is gone. */
+/** In replay: forget all that nothing names, whoever had it at hand is gone. */
 void cps_nodes_drop_dead(struct cps_top *top);
 /** A data file is not needed any more, unless by a mark. */
 void cps_node_doom(struct cps_top *top, uint32_t gen);

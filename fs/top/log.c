@@ -24,6 +24,8 @@ struct cps_toplog {
 	struct cps_digest chain;
 	uint64_t id;
 	uint64_t sequence; /* of the last record */
+	uint64_t state;    /* the last one of the state; 0: there is none */
+	uint64_t lost;     /* records of it that were passed over */
 	uint64_t end;      /* of the last whole record */
 	uint64_t size;     /* of the file, or where reading stops */
 	uint64_t allocated;
@@ -39,14 +41,27 @@ static int write_header(struct cps_toplog *log)
 {
 	uint8_t raw[CPS_LOG_HEADER] = MAGIC;
 
-	if (getrandom(&log->id, sizeof(log->id), 0) != sizeof(log->id))
-		return -EIO;
 	cps_put_le32(raw + 8, VERSION);
+	cps_put_le32(raw + 12, (uint32_t)log->state);
 	cps_put_le64(raw + 16, log->id);
 	memcpy(raw + 24, log->chain.bytes, sizeof(log->chain.bytes));
 	cps_put_le64(raw + 56, XXH3_64bits(raw, 56));
-	log->end = log->size = CPS_LOG_HEADER;
 	return cps_pwrite_full(log->fd, raw, sizeof(raw), 0);
+}
+
+static int begin(struct cps_toplog *log)
+{
+	if (getrandom(&log->id, sizeof(log->id), 0) != sizeof(log->id))
+		return -EIO;
+	log->end = log->size = CPS_LOG_HEADER;
+	return write_header(log);
+}
+
+int cps_toplog_end_state(struct cps_toplog *log)
+{
+	/* More than the header has room for: none of it is then passed over. */
+	log->state = log->sequence <= UINT32_MAX ? log->sequence : 0;
+	return write_header(log);
 }
 
 static int read_header(struct cps_toplog *log, struct cps_err *err)
@@ -66,6 +81,7 @@ static int read_header(struct cps_toplog *log, struct cps_err *err)
 				   cps_le32(raw + 8));
 	if (memcmp(raw + 24, log->chain.bytes, sizeof(log->chain.bytes)) != 0)
 		return cps_err_set(err, -ESTALE, "it stands on another image");
+	log->state = cps_le32(raw + 12);
 	log->id = cps_le64(raw + 16);
 	log->end = CPS_LOG_HEADER;
 	return 0;
@@ -119,7 +135,7 @@ int cps_toplog_open(int dirfd, const char *name, const struct cps_digest *chain,
 	log->size = (uint64_t)st.st_size;
 	/* A process that died while it made the log left nothing worth keeping. */
 	if (write && log->size < CPS_LOG_HEADER) {
-		rc = write_header(log);
+		rc = begin(log);
 		if (rc < 0)
 			return cps_err_sys(err, rc, "begin the log");
 	} else {
@@ -216,17 +232,17 @@ static const uint8_t *look(struct cps_toplog *log, uint64_t off, size_t len, int
 	return w->len >= len ? w->data : NULL;
 }
 
-/* Is it the record that comes next, as it was written? */
-static bool valid(const struct cps_toplog *log, const uint8_t *r)
+/* Is it the record of that sequence, as it was written? */
+static bool valid(const struct cps_toplog *log, const uint8_t *r, uint64_t sequence)
 {
 	const uint8_t *fields = r + CPS_LOG_RECORD;
 
-	return cps_le64(r + 16) == log->sequence + 1 &&
+	return cps_le64(r + 16) == sequence &&
 	       cps_le64(r + 8) ==
 		       sum_record(log, r, fields, fields + layout_of(r).fields_len);
 }
 
-static int parse(const struct cps_toplog *log, const uint8_t *r, struct cps_change *out)
+static int parse(uint64_t off, const uint8_t *r, struct cps_change *out)
 {
 	struct layout l = layout_of(r);
 
@@ -235,33 +251,78 @@ static int parse(const struct cps_toplog *log, const uint8_t *r, struct cps_chan
 		.who = cps_le32(r + 32),
 		.time_ns = (int64_t)cps_le64(r + 24),
 		.bulk = {r + CPS_LOG_RECORD + l.fields_len, l.bulk_len},
-		.bulk_pos = log->end + CPS_LOG_RECORD + l.fields_len,
+		.bulk_pos = off + CPS_LOG_RECORD + l.fields_len,
 	};
 	return cps_change_decode(r + CPS_LOG_RECORD, l.fields_len, out);
 }
 
-int cps_toplog_next(struct cps_toplog *log, struct cps_change *out)
+/* The whole record at `off`, if it is of the next sequence, or of one at most `after`
+ * later. 1; 0; -errno. */
+static int read_at(struct cps_toplog *log, uint64_t off, uint64_t after,
+		   struct cps_change *out)
 {
+	uint64_t sequence;
 	struct layout l;
 	const uint8_t *r;
 	int rc;
 
-	if (log->size < log->end + CPS_LOG_RECORD)
+	if (log->size < CPS_LOG_RECORD || off > log->size - CPS_LOG_RECORD)
 		return 0;
-	r = look(log, log->end, CPS_LOG_RECORD, &rc);
+	r = look(log, off, CPS_LOG_RECORD, &rc);
 	if (!r)
 		return rc;
+	sequence = cps_le64(r + 16);
 	l = layout_of(r);
-	if (l.fields_len > RECORD_MAX || l.bulk_len > RECORD_MAX)
+	if (l.fields_len > RECORD_MAX || l.bulk_len > RECORD_MAX ||
+	    sequence <= log->sequence || sequence - log->sequence - 1 > after)
 		return 0;
-	r = look(log, log->end, l.len, &rc);
+	r = look(log, off, l.len, &rc);
 	if (!r)
 		return rc;
-	if (!valid(log, r) || parse(log, r, out) < 0)
+	if (!valid(log, r, sequence) || parse(off, r, out) < 0)
 		return 0;
-	log->sequence++;
-	log->end += l.len;
+	log->sequence = sequence;
+	log->end = off + l.len;
 	return 1;
+}
+
+/* The next whole record behind a damaged one of the state. Changes are not passed over:
+ * those after them may build on them. */
+static int pass_over(struct cps_toplog *log, struct cps_change *out)
+{
+	const uint64_t from = log->end, last = log->sequence, left = log->state - last;
+	uint64_t off = from, after;
+	int rc = 0;
+
+	while (rc == 0 && off < log->size) {
+		off += 8;
+		after = (off - from) / CPS_LOG_RECORD;
+		rc = read_at(log, off, after < left ? after : left, out);
+	}
+	if (rc == 1) {
+		log->lost += log->sequence - last - 1;
+	} else if (rc == 0) {
+		log->lost += left;
+		log->state = last;
+	}
+	return rc;
+}
+
+int cps_toplog_next(struct cps_toplog *log, struct cps_change *out)
+{
+	int rc = read_at(log, log->end, 0, out);
+
+	return rc == 0 && log->sequence < log->state ? pass_over(log, out) : rc;
+}
+
+bool cps_toplog_in_state(const struct cps_toplog *log)
+{
+	return log->sequence <= log->state;
+}
+
+uint64_t cps_toplog_lost(const struct cps_toplog *log)
+{
+	return log->lost;
 }
 
 uint64_t cps_toplog_rest(const struct cps_toplog *log)

@@ -9,8 +9,8 @@
 
 /* The append-only log of a top: a header, then records one after the other.
  *
- *   header   0 "CAPASLOG"  8 u32 version  12 u32 zero  16 u64 id  24 chainID (32)
- *            56 u64 XXH3 of the 56 bytes before
+ *   header   0 "CAPASLOG"  8 u32 version  12 u32 records of the state  16 u64 id
+ *            24 chainID (32)  56 u64 XXH3 of the 56 bytes before
  *   record   0 u32 length of the fields  4 u32 length of the bulk  8 u64 sum
  *            16 u64 sequence  24 i64 time (ns)  32 u32 who  36 u16 type  38 u16 zero
  *            40 fields (fs/top/change.h), bulk, bytes up to a multiple of 8
@@ -18,7 +18,11 @@
  * Everything little-endian. sum is XXH3 of bytes 16 to the end of the fields, then of
  * the bulk with that as its seed; the first seed mixes the log's id and the lengths, so
  * that no record of another log is taken for one. The sequence counts from 1. Whatever
- * is after the last whole record was never acknowledged, or is damaged. */
+ * is after the last whole record was never acknowledged, or is damaged.
+ *
+ * A log may begin with a state, as compaction writes it: that was on disk before
+ * anybody relied on it, and its records say each what is, not what changes. So one that
+ * cannot be read there is no end: it is passed over, and counted. */
 
 #define CPS_LOG_HEADER 64u
 #define CPS_LOG_RECORD 40u /* bytes of a record's header */
@@ -41,6 +45,12 @@ CPS_AUTO_DEFINE(struct cps_toplog, cps_toplog_close)
  *  1; 0 at the end, or where no whole record follows: then cps_toplog_rest() tells how
  *  much is left; -errno. */
 int cps_toplog_next(struct cps_toplog *log, struct cps_change *out);
+/** Let what was appended so far be the state that the log begins with. 0; -errno. */
+int cps_toplog_end_state(struct cps_toplog *log);
+/** Is the record that was read last part of the state? */
+bool cps_toplog_in_state(const struct cps_toplog *log);
+/** Records of the state that could not be read so far. */
+uint64_t cps_toplog_lost(const struct cps_toplog *log);
 /** Bytes after the last whole record; zero when the log ends as it should. */
 uint64_t cps_toplog_rest(const struct cps_toplog *log);
 /** Read no further than `upto` bytes. */

@@ -10,14 +10,13 @@
 
 #include "fs/top/compact.h"
 #include "fs/top/internal.h"
+#include "fs/top/replay.h"
 #include "fs/top/tidy.h"
-#include "fs/top/verify.h"
 #include "store/base/fd.h"
 #include "store/base/log.h"
 
-#define LOG_NAME     "log"
-#define DATA_NAME    "data"
-#define DAMAGED_NAME "log.damaged"
+#define LOG_NAME  "log"
+#define DATA_NAME "data"
 
 static int64_t now_ns(void)
 {
@@ -43,6 +42,7 @@ static int find_who(struct cps_top *top, const struct cps_top_who *who, int64_t 
 	*out = cps_whos_find(&top->whos, who->pid, time_ns, comm);
 	if (*out)
 		return 0;
+	entry.gen = top->whos.count;
 	entry.ino = (uint64_t)who->pid;
 	entry.uid = who->uid;
 	entry.name = (struct cps_bytes){comm, strlen(comm)};
@@ -107,108 +107,6 @@ int cps_top_mark(struct cps_top *top, const struct cps_top_who *who, const char 
 	return rc < 0 ? cps_err_sys(err, rc, "mark") : 0;
 }
 
-/* ---- replay ---- */
-
-static bool ends_here(const struct cps_change *c, const char *mark)
-{
-	return c->type == CPS_CHANGE_MARK && c->name.len == strlen(mark) &&
-	       memcmp(c->name.data, mark, c->name.len) == 0;
-}
-
-/* Where the last mark of that name is; a name used again means the newer one. */
-static int find_mark(int dirfd, const struct cps_digest *id, const char *mark,
-		     uint64_t *upto, struct cps_err *err)
-{
-	cps_auto(cps_toplog_close) struct cps_toplog *log = NULL;
-	struct cps_change c;
-	int rc = cps_toplog_open(dirfd, LOG_NAME, id, false, &log, err);
-
-	if (rc < 0)
-		return rc;
-	*upto = 0;
-	while ((rc = cps_toplog_next(log, &c)) == 1)
-		if (ends_here(&c, mark))
-			*upto = cps_toplog_end(log);
-	if (rc < 0)
-		return cps_err_sys(err, rc, "read the log");
-	return *upto ? 0 : cps_err_set(err, -ENOENT, "no mark '%s'", mark);
-}
-
-/** What replay met so far. */
-struct course {
-	unsigned int starts;
-	bool state;   /* as compaction writes it */
-	bool changed; /* names, one by one */
-};
-
-static bool changes_names(uint16_t type)
-{
-	return type == CPS_CHANGE_MAKE || type == CPS_CHANGE_LINK ||
-	       type == CPS_CHANGE_UNLINK || type == CPS_CHANGE_RENAME;
-}
-
-/* Compaction writes a state, and only that; changes follow from the next START on. */
-static int check_course(struct cps_top *top, struct course *course, uint16_t type)
-{
-	if (type == CPS_CHANGE_START && ++course->starts == 2)
-		return course->state ? cps_top_verify(top) : 0;
-	if (type == CPS_CHANGE_NODE || type == CPS_CHANGE_DIRENT) {
-		course->state = true;
-		return course->starts == 1 && !course->changed ? 0 : -EBADMSG;
-	}
-	if (!changes_names(type))
-		return 0;
-	course->changed = true;
-	return course->state && course->starts < 2 ? -EBADMSG : 0;
-}
-
-static int replay(struct cps_top *top, struct cps_err *err)
-{
-	struct course course = {0};
-	struct cps_change c;
-	int rc;
-
-	top->replaying = true;
-	while ((rc = cps_toplog_next(top->log, &c)) == 1) {
-		rc = check_course(top, &course, c.type);
-		if (rc == 0)
-			rc = cps_change_check(top, &c);
-		if (rc == 0)
-			rc = cps_change_apply(top, &c);
-		if (rc == -ENOMEM)
-			return cps_err_nomem(err);
-		if (rc < 0)
-			return cps_err_sys(
-				err, -EBADMSG,
-				"the log contradicts itself at byte %llu",
-				(unsigned long long)cps_toplog_end(top->log));
-	}
-	top->replaying = false;
-	if (rc < 0)
-		return cps_err_sys(err, rc, "read the log");
-	if (course.state && course.starts < 2 && cps_top_verify(top) < 0)
-		return cps_err_set(err, -EBADMSG, "the log's first state is no tree");
-	cps_nodes_drop_dead(top);
-	return 0;
-}
-
-/* What was not acknowledged goes; what was damaged is set aside, and said. */
-static int mend(struct cps_top *top, struct cps_err *err)
-{
-	uint64_t rest = cps_toplog_rest(top->log);
-	int rc;
-
-	if (!rest)
-		return 0;
-	rc = cps_toplog_cut(top->log, top->dirfd, DAMAGED_NAME, err);
-	if (rc == 1)
-		cps_warn(
-			"the log of changes is damaged: its last %llu bytes could not "
-			"be read and are set aside in '%s'; everything before is there",
-			(unsigned long long)rest, DAMAGED_NAME);
-	return rc < 0 ? rc : 0;
-}
-
 /* ---- opening ---- */
 
 static int new_top(struct cps_root *root, struct cps_top **out, struct cps_err *err)
@@ -269,14 +167,15 @@ static int start(struct cps_top *top, struct cps_err *err)
 		.gen = top->next_gen,
 		.time_ns = now_ns(),
 	};
-	int rc = mend(top, err);
+	int rc = cps_replay_mend(top, err);
 
 	if (rc < 0)
 		return rc;
 	rc = cps_toplog_append(top->log, &c, false);
 	if (rc < 0)
 		return cps_err_sys(err, rc, "write to the log");
-	rc = cps_top_tidy(top);
+	/* What a lost record named is not told from what nothing names. */
+	rc = cps_toplog_lost(top->log) ? 0 : cps_top_tidy(top);
 	if (rc < 0)
 		return cps_err_sys(err, rc, "tidy the folder '%s'", DATA_NAME);
 	top->writable = true;
@@ -297,7 +196,7 @@ int cps_top_open(struct cps_root *root, int dirfd, const struct cps_digest *id,
 	if (top->dirfd < 0)
 		return cps_err_sys(err, -errno, "dup");
 	if (opts->mark)
-		rc = find_mark(dirfd, id, opts->mark, &upto, err);
+		rc = cps_replay_find_mark(dirfd, LOG_NAME, id, opts->mark, &upto, err);
 	if (rc == 0)
 		rc = open_data(top, !opts->read_only, err);
 	if (rc == 0)
@@ -307,10 +206,10 @@ int cps_top_open(struct cps_root *root, int dirfd, const struct cps_digest *id,
 		rc = cps_toplog_hold(top->log, dirfd, LOG_NAME, err);
 	if (rc == 0 && upto)
 		cps_toplog_limit(top->log, upto);
-	if (rc == 0 && !opts->read_only)
+	if (rc == 0)
 		rc = count_lookups(top, err);
 	if (rc == 0)
-		rc = replay(top, err);
+		rc = cps_replay(top, err);
 	if (rc == 0 && !opts->read_only)
 		rc = start(top, err);
 	if (rc < 0)

@@ -150,6 +150,7 @@ enum cps_top_write_flags {
 	CPS_TOP_WRITE_KILL_PRIV = 1, /* the writer may not keep setuid */
 	CPS_TOP_WRITE_CACHED = 2,    /* pages written back: times are the kernel's */
 	CPS_TOP_WRITE_ASK_PRIV = 4,  /* whether it may has to be found out */
+	CPS_TOP_WRITE_LATE = 8,      /* pages that come back: capabilities stay */
 };
 
 /** All of it, or -ENOSPC, -EIO, -EFBIG; then what was there may be partly overwritten,

@@ -233,7 +233,8 @@ int cps_top_write(struct cps_top *top, const struct cps_top_who *who, uint64_t i
 		.len = len,
 		.off = off,
 		.flags = (flags & CPS_TOP_WRITE_KILL_PRIV ? CPS_CHANGE_KILL_PRIV : 0) |
-			 (flags & CPS_TOP_WRITE_CACHED ? CPS_CHANGE_KEEP_TIMES : 0),
+			 (flags & CPS_TOP_WRITE_CACHED ? CPS_CHANGE_KEEP_TIMES : 0) |
+			 (flags & CPS_TOP_WRITE_LATE ? CPS_CHANGE_KEEP_CAPS : 0),
 	};
 	int rc;
 

@@ -169,7 +169,6 @@ static int describe(struct cps_graph *g, uint32_t inode, const struct cps_tar_en
 		.gid = e->gid,
 		.xattr = (uint32_t)xattr,
 		.dent = in->dent,
-		.layer = in->layer,
 	};
 	if (xattr)
 		in->flags |= CPS_INODE_XATTRS;
@@ -205,7 +204,7 @@ static int add_whiteout(struct cps_index_builder *b, const struct cps_gwalk *at,
 		set_hides(b, old, true);
 		return 0;
 	}
-	inode = cps_graph_inode(&b->g, 0);
+	inode = cps_graph_inode(&b->g);
 	if (inode < 0)
 		return cps_err_nomem(err);
 	b->g.inodes[inode].flags = CPS_INODE_WHITEOUT;
@@ -245,7 +244,7 @@ static int add_link(struct cps_index_builder *b, const struct cps_gwalk *at,
 	struct cps_gwalk to;
 	uint32_t target = CPS_NONE;
 	int64_t inode, off, dent;
-	int rc = cps_graph_walk(&b->g, e->link, strlen(e->link), false, 0, 0, &to);
+	int rc = cps_graph_walk(&b->g, e->link, strlen(e->link), false, 0, &to);
 
 	if (rc == -ENOMEM)
 		return cps_err_nomem(err);
@@ -262,7 +261,7 @@ static int add_link(struct cps_index_builder *b, const struct cps_gwalk *at,
 		return put_name(b, at, b->g.dents[target].inode) < 0
 			       ? cps_err_nomem(err)
 			       : 0;
-	inode = cps_graph_inode(&b->g, 0);
+	inode = cps_graph_inode(&b->g);
 	off = cps_graph_string(&b->g, e->link, strlen(e->link));
 	if (inode < 0 || off < 0)
 		return cps_err_nomem(err);
@@ -290,7 +289,7 @@ static int add_plain(struct cps_index_builder *b, const struct cps_gwalk *at,
 			       ? cps_err_nomem(err)
 			       : 0;
 	}
-	inode = cps_graph_inode(&b->g, 0);
+	inode = cps_graph_inode(&b->g);
 	if (inode < 0 || describe(&b->g, (uint32_t)inode, e) < 0 ||
 	    put_name(b, at, (uint32_t)inode) < 0)
 		return cps_err_nomem(err);
@@ -347,7 +346,7 @@ int cps_index_add(struct cps_index_builder *b, const struct cps_tar_entry *e,
 		return refuse(e, "a path over 4095 bytes", err);
 	b->rank++;
 	len = cps_path_clean(e->path, len, path); /* as containerd does */
-	rc = cps_graph_walk(&b->g, path, len, true, 0, b->rank, &at);
+	rc = cps_graph_walk(&b->g, path, len, true, b->rank, &at);
 	switch (rc) {
 	case 0:
 		return place(b, &at, e, err);
@@ -370,7 +369,7 @@ static int resolve(struct cps_index_builder *b, struct cps_gnode_dent *d)
 	struct cps_gwalk to;
 	uint32_t target;
 	int rc = cps_graph_walk(&b->g, (const char *)b->g.strings.data + in->data,
-				in->size, false, 0, 0, &to);
+				in->size, false, 0, &to);
 
 	if (rc < 0 || !to.name)
 		return rc == -ENOMEM ? rc : 0;
@@ -438,5 +437,5 @@ int cps_index_finish(struct cps_index_builder *b, const struct cps_digest *diff_
 
 	if (rc == 0 && lowest)
 		rc = refuse_pending(b, err);
-	return rc < 0 ? rc : cps_graph_write(&b->g, CPS_KIND_TOC, diff_id, out, err);
+	return rc < 0 ? rc : cps_graph_write(&b->g, diff_id, out, err);
 }

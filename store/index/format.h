@@ -1,6 +1,7 @@
 #ifndef CPS_INDEX_FORMAT_H
 #define CPS_INDEX_FORMAT_H
 
+#include "store/base/buf.h"
 #include "store/section.h"
 
 /* Index (TOC1) and tree (MRG1) files share these sections. */
@@ -36,5 +37,13 @@
 
 /* XATTRS: sets of u32 count, then count times
  *   u32 name_len, u32 value_len, name, NUL, value */
+
+#define CPS_TABLE_SECTIONS 6
+
+/** Add all sections but INODES, which comes first. Buffers are borrowed until the file
+ *  is finished; NULL is an empty one. */
+int cps_table_write(struct cps_section_writer *file, const struct cps_buf *dirents,
+		    const struct cps_buf *strings, const struct cps_buf *xattrs,
+		    const struct cps_buf *extents, const struct cps_buf *hidden);
 
 #endif

@@ -7,8 +7,8 @@
 
 #include "store/base/path.h"
 #include "store/index/intern.h"
+#include "store/index/walk.h"
 
-#define LINKS_MAX   40 /* symlinks in one walk */
 #define BUCKETS_MIN 1024
 
 int cps_graph_init(struct cps_graph *g)
@@ -23,7 +23,7 @@ int cps_graph_init(struct cps_graph *g)
 		return -ENOMEM;
 	g->bucket_count = BUCKETS_MIN;
 	memset(g->buckets, 0xff, BUCKETS_MIN * sizeof(*g->buckets));
-	inode = cps_graph_inode(g, CPS_LAYER_NONE);
+	inode = cps_graph_inode(g);
 	if (inode < 0 || cps_graph_link(g, CPS_NONE, "", 0, 0, 0) < 0)
 		return -ENOMEM;
 	g->inodes[0].mode = S_IFDIR | 0755;
@@ -37,7 +37,6 @@ void cps_graph_release(struct cps_graph *g)
 	free(g->dents);
 	free(g->buckets);
 	free(g->extents);
-	free(g->hidden);
 	cps_intern_free(g->names);
 	cps_intern_free(g->sets);
 	cps_buf_release(&g->strings);
@@ -45,14 +44,13 @@ void cps_graph_release(struct cps_graph *g)
 	*g = (struct cps_graph){0};
 }
 
-int64_t cps_graph_inode(struct cps_graph *g, uint16_t layer)
+int64_t cps_graph_inode(struct cps_graph *g)
 {
 	if (g->inode_count >= CPS_NONE - 1 ||
 	    cps_grow(&g->inodes, &g->inode_cap, g->inode_count + 1,
 		     sizeof(*g->inodes)) < 0)
 		return -ENOMEM;
-	g->inodes[g->inode_count] =
-		(struct cps_gnode_inode){.layer = layer, .dent = CPS_NONE};
+	g->inodes[g->inode_count] = (struct cps_gnode_inode){.dent = CPS_NONE};
 	return (int64_t)g->inode_count++;
 }
 
@@ -104,20 +102,6 @@ static int grow_buckets(struct cps_graph *g)
 {
 	return g->dent_count < g->bucket_count ? 0
 					       : set_buckets(g, g->bucket_count * 4);
-}
-
-int cps_graph_reserve(struct cps_graph *g, size_t inodes, size_t dents)
-{
-	size_t buckets = g->bucket_count;
-
-	if (cps_grow(&g->inodes, &g->inode_cap, g->inode_count + inodes,
-		     sizeof(*g->inodes)) < 0 ||
-	    cps_grow(&g->dents, &g->dent_cap, g->dent_count + dents,
-		     sizeof(*g->dents)) < 0)
-		return -ENOMEM;
-	while (buckets < g->dent_count + dents)
-		buckets *= 2;
-	return buckets > g->bucket_count ? set_buckets(g, buckets) : 0;
 }
 
 int64_t cps_graph_link(struct cps_graph *g, uint32_t parent, const char *name,
@@ -176,9 +160,9 @@ void cps_graph_unlink(struct cps_graph *g, uint32_t dent)
 }
 
 int64_t cps_graph_mkdir(struct cps_graph *g, uint32_t parent, const char *name,
-			size_t len, uint16_t layer, uint32_t order)
+			size_t len, uint32_t order)
 {
-	int64_t inode = cps_graph_inode(g, layer);
+	int64_t inode = cps_graph_inode(g);
 
 	if (inode < 0)
 		return inode;
@@ -189,109 +173,72 @@ int64_t cps_graph_mkdir(struct cps_graph *g, uint32_t parent, const char *name,
 
 /* ---- paths ---- */
 
-struct walk {
+/** A walk in a graph. */
+struct gwalk {
 	struct cps_graph *g;
-	char *todo; /* owned */
-	size_t pos, len;
 	uint32_t at;
-	unsigned int links;
 	bool make;
-	uint16_t layer;
 	uint32_t order;
 };
 
-static int follow(struct walk *w, const struct cps_gnode_inode *link)
+static void up(void *ctx)
 {
-	size_t rest = w->len - w->pos, len = link->size + 1 + rest;
-	char *todo;
+	struct gwalk *w = ctx;
 
-	if (++w->links > LINKS_MAX)
-		return -ELOOP;
-	if (len > 4 * CPS_PATH_MAX)
-		return -ENAMETOOLONG;
-	todo = malloc(len + 1);
-	if (!todo)
-		return -ENOMEM;
-	memcpy(todo, w->g->strings.data + link->data, link->size);
-	todo[link->size] = '/';
-	memcpy(todo + link->size + 1, w->todo + w->pos, rest);
-	if (todo[0] == '/')
-		w->at = 0;
-	free(w->todo);
-	w->todo = todo;
-	w->pos = 0;
-	w->len = len;
+	if (w->at)
+		w->at = w->g->dents[w->at].parent;
+}
+
+static void to_root(void *ctx)
+{
+	struct gwalk *w = ctx;
+
+	w->at = 0;
+}
+
+/* `old` is a whiteout of that name, or CPS_NONE. */
+static int make_folder(struct gwalk *w, const char *name, size_t len, uint32_t old)
+{
+	int64_t made = cps_graph_mkdir(w->g, w->at, name, len, w->order);
+
+	if (made < 0)
+		return (int)made;
+	if (old != CPS_NONE) { /* the whiteout and the folder are one */
+		cps_graph_unlink(w->g, old);
+		cps_graph_of(w->g, (uint32_t)made)->flags |= CPS_INODE_OPAQUE;
+	}
+	w->at = (uint32_t)made;
 	return 0;
 }
 
-static int step(struct walk *w, const char *name, size_t len)
+static int enter(void *ctx, const char *name, size_t len, const char **link,
+		 size_t *link_len)
 {
+	struct gwalk *w = ctx;
+	uint32_t next = cps_graph_find(w->g, w->at, name, len);
 	const struct cps_gnode_inode *inode;
-	uint32_t next;
-	int64_t made;
 
-	if (len == 2 && name[0] == '.' && name[1] == '.') {
-		if (w->at)
-			w->at = w->g->dents[w->at].parent;
-		return 0;
-	}
-	if (len > CPS_NAME_MAX)
-		return -ENAMETOOLONG;
-	next = cps_graph_find(w->g, w->at, name, len);
-	if (next == CPS_NONE ||
-	    (cps_graph_of(w->g, next)->flags & CPS_INODE_WHITEOUT)) {
-		if (!w->make)
-			return -ENOENT;
-		made = cps_graph_mkdir(w->g, w->at, name, len, w->layer, w->order);
-		if (made < 0)
-			return (int)made;
-		if (next != CPS_NONE) { /* the whiteout and the folder are one */
-			cps_graph_unlink(w->g, next);
-			cps_graph_of(w->g, (uint32_t)made)->flags |= CPS_INODE_OPAQUE;
-		}
-		w->at = (uint32_t)made;
-		return 0;
-	}
+	if (next == CPS_NONE || (cps_graph_of(w->g, next)->flags & CPS_INODE_WHITEOUT))
+		return w->make ? make_folder(w, name, len, next) : -ENOENT;
 	inode = cps_graph_of(w->g, next);
-	if (S_ISLNK(inode->mode))
-		return follow(w, inode);
+	if (S_ISLNK(inode->mode)) {
+		*link = (const char *)w->g->strings.data + inode->data;
+		*link_len = inode->size;
+		return 1;
+	}
 	if (!S_ISDIR(inode->mode))
 		return -ENOTDIR;
 	w->at = next;
 	return 0;
 }
 
-/* Split the last component off; ".." cannot be one, it is walked instead. */
-static size_t last_component(const char *path, size_t len, const char **name)
-{
-	while (len && (path[len - 1] == '/' ||
-		       (path[len - 1] == '.' && (len == 1 || path[len - 2] == '/'))))
-		len--;
-	*name = path + len;
-	while (*name > path && (*name)[-1] != '/')
-		(*name)--;
-	return len - (size_t)(*name - path);
-}
-
 int cps_graph_walk(struct cps_graph *g, const char *path, size_t len, bool make,
-		   uint16_t layer, uint32_t order, struct cps_gwalk *out)
+		   uint32_t order, struct cps_gwalk *out)
 {
-	const char *last, *name;
-	size_t last_len = last_component(path, len, &last), name_len;
-	bool climbs = last_len == 2 && last[0] == '.' && last[1] == '.';
-	struct walk w = {.g = g, .make = make, .layer = layer, .order = order};
-	int rc = 0;
+	struct gwalk w = {.g = g, .make = make, .order = order};
+	const struct cps_walk walk = {&w, enter, up, to_root};
+	int rc = cps_walk_path(&walk, path, len, &out->name, &out->name_len);
 
-	w.len = (size_t)(last - path) + (climbs ? last_len : 0);
-	w.todo = malloc(w.len + 1);
-	if (!w.todo)
-		return -ENOMEM;
-	memcpy(w.todo, path, w.len);
-	while (rc == 0 && cps_path_next(w.todo, w.len, &w.pos, &name, &name_len))
-		rc = step(&w, name, name_len);
-	free(w.todo);
 	out->dir = w.at;
-	out->name = last_len && !climbs ? last : NULL;
-	out->name_len = climbs ? 0 : last_len;
 	return rc;
 }

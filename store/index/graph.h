@@ -5,10 +5,9 @@
 #include "store/layer_index.h"
 #include "store/tree.h"
 
-/* A filesystem tree that can still change: what an index is built in, and what layers
- * are merged into. Names (dents) and inodes are apart, so that hard links are simply
- * several dents of one inode. Written out as INODES, DIRENTS, STRINGS, XATTRS, EXTENTS
- * and HIDDEN sections by cps_graph_write(). */
+/* A filesystem tree that can still change: what the index of a layer is built in. Names
+ * (dents) and inodes are apart, so that hard links are simply several dents of one
+ * inode. Written out by cps_graph_write(). */
 
 #define CPS_NONE UINT32_MAX
 
@@ -30,7 +29,6 @@ struct cps_gnode_inode {
 	uint32_t xattr; /* offset in the xattr arena plus 1; 0: none */
 	uint32_t ext, ext_count;
 	uint32_t dent; /* of a directory: its only name */
-	uint16_t layer;
 };
 
 struct cps_gnode_dent {
@@ -41,15 +39,7 @@ struct cps_gnode_dent {
 	uint32_t chain;          /* next of the same hash */
 	uint32_t order;          /* rank in its layer's stream */
 	bool dead;
-	bool hides; /* index only: a folder of this name would be opaque */
-};
-
-struct cps_ghidden {
-	uint32_t dent; /* of the folder */
-	uint32_t path, path_len;
-	uint64_t size;
-	uint16_t layer, by;
-	bool deleted;
+	bool hides; /* a folder of this name would be opaque */
 };
 
 struct cps_graph {
@@ -62,19 +52,15 @@ struct cps_graph {
 	uint64_t seed; /* of the buckets' hash */
 	struct cps_extent *extents;
 	size_t extent_count, extent_cap;
-	struct cps_ghidden *hidden;
-	size_t hidden_count, hidden_cap;
 	struct cps_buf strings, xattrs;
 	struct cps_intern *names, *sets;
 };
 
 int cps_graph_init(struct cps_graph *g);
 void cps_graph_release(struct cps_graph *g);
-/** Make room for so many more, at once. 0 or -ENOMEM. */
-int cps_graph_reserve(struct cps_graph *g, size_t inodes, size_t dents);
 
-/** A fresh inode, all zero but for layer. Its number or -ENOMEM. */
-int64_t cps_graph_inode(struct cps_graph *g, uint16_t layer);
+/** A fresh inode, all zero. Its number or -ENOMEM. */
+int64_t cps_graph_inode(struct cps_graph *g);
 /** Give `inode` a name in folder `parent` (a dent), which has none of that name alive.
  *  The dent's number or -ENOMEM. */
 int64_t cps_graph_link(struct cps_graph *g, uint32_t parent, const char *name,
@@ -90,7 +76,7 @@ int64_t cps_graph_string(struct cps_graph *g, const char *text, size_t len);
 int64_t cps_graph_xattr_set(struct cps_graph *g, const void *set, size_t len);
 /** A folder of mode 0755 that nobody described. Its dent or -ENOMEM. */
 int64_t cps_graph_mkdir(struct cps_graph *g, uint32_t parent, const char *name,
-			size_t len, uint16_t layer, uint32_t order);
+			size_t len, uint32_t order);
 
 static inline struct cps_gnode_inode *cps_graph_of(const struct cps_graph *g,
 						   uint32_t dent)
@@ -106,16 +92,13 @@ struct cps_gwalk {
 };
 
 /** Walk all but the last component from the root, following symlinks inside the graph
- *  and clamping ".." there. Missing folders are made (SYNTH, of `layer`) when `make`.
+ *  and clamping ".." there. Missing folders are made (SYNTH) when `make`.
  *  0; -ENOENT; -ENOTDIR; -ELOOP; -ENAMETOOLONG; -ENOMEM. */
 int cps_graph_walk(struct cps_graph *g, const char *path, size_t len, bool make,
-		   uint16_t layer, uint32_t order, struct cps_gwalk *out);
+		   uint32_t order, struct cps_gwalk *out);
 
-/** Remember what `dent` and all below it held, hidden by layer `by`. */
-int cps_graph_hide(struct cps_graph *g, uint32_t dent, uint16_t by, bool deleted);
-
-/** Write the living part as a section file. Inodes are numbered breadth first. */
-int cps_graph_write(struct cps_graph *g, uint32_t kind, const struct cps_digest *key,
+/** Write the living part as an index file. Inodes are numbered breadth first. */
+int cps_graph_write(struct cps_graph *g, const struct cps_digest *key,
 		    struct cps_buf *out, struct cps_err *err);
 
 #endif

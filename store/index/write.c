@@ -1,4 +1,4 @@
-/* The living part of a graph as a section file. */
+/* The living part of a graph as an index file. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -14,12 +14,10 @@ struct child {
 	uint32_t dent;
 	const uint8_t *name;
 	uint32_t name_len;
-	uint64_t key; /* layer and rank in its stream */
 };
 
 struct writer {
 	struct cps_graph *g;
-	uint32_t kind;
 	uint32_t *number; /* of each graph inode in the file, CPS_NONE: none yet */
 	uint32_t *queue;  /* dents of the inodes, in the order of their numbers */
 	uint32_t count;   /* inodes numbered */
@@ -28,7 +26,7 @@ struct writer {
 	uint32_t *children;
 	struct child *list;
 	size_t list_cap;
-	struct cps_buf inodes, dirents, extents, hidden;
+	struct cps_buf inodes, dirents, extents;
 };
 
 static int by_name(const void *a, const void *b)
@@ -38,20 +36,6 @@ static int by_name(const void *a, const void *b)
 	int c = memcmp(x->name, y->name, n);
 
 	return c ? c : (x->name_len > y->name_len) - (x->name_len < y->name_len);
-}
-
-struct rank {
-	uint64_t key;
-	uint32_t at;
-};
-
-static int by_key(const void *a, const void *b)
-{
-	const struct rank *x = a, *y = b;
-
-	if (x->key != y->key)
-		return x->key < y->key ? -1 : 1;
-	return x->at < y->at ? -1 : x->at > y->at;
 }
 
 static ssize_t collect(struct writer *w, uint32_t dir)
@@ -67,9 +51,8 @@ static ssize_t collect(struct writer *w, uint32_t dir)
 			continue;
 		if (cps_grow(&w->list, &w->list_cap, n + 1, sizeof(*w->list)) < 0)
 			return -ENOMEM;
-		w->list[n++] = (struct child){
-			id, g->strings.data + d->name, d->name_len,
-			(uint64_t)g->inodes[d->inode].layer << 32 | d->order};
+		w->list[n++] =
+			(struct child){id, g->strings.data + d->name, d->name_len};
 	}
 	if (n)
 		qsort(w->list, n, sizeof(*w->list), by_name);
@@ -94,40 +77,21 @@ static uint8_t dirent_type(const struct cps_gnode_inode *inode)
 		       : (uint8_t)IFTODT(inode->mode);
 }
 
-static int put_dirent(struct writer *w, const struct child *c, uint32_t order)
+static int put_dirent(struct writer *w, const struct child *c)
 {
+	const struct cps_gnode_dent *d = &w->g->dents[c->dent];
 	uint32_t number = number_of(w, c->dent);
 	uint8_t *p;
 
 	if (cps_buf_zeros(&w->dirents, CPS_DIRENT_BYTES, &p) < 0)
 		return -ENOMEM;
-	cps_put_le32(p, w->g->dents[c->dent].name);
+	cps_put_le32(p, d->name);
 	cps_put_le32(p + 4, number);
-	cps_put_le32(p + 8, order);
+	cps_put_le32(p + 8, d->order);
 	cps_put_le16(p + 12, (uint16_t)c->name_len);
 	p[14] = dirent_type(cps_graph_of(w->g, c->dent));
 	w->nlink[number]++;
 	return 0;
-}
-
-/* In a tree, readdir follows the stream: the permutation is written beside the names.
- */
-static int put_sorted(struct writer *w, size_t n)
-{
-	struct rank *ranks = malloc((n + 1) * sizeof(*ranks));
-	int rc = ranks ? 0 : -ENOMEM;
-
-	for (size_t i = 0; i < n && rc == 0; i++)
-		ranks[i] = (struct rank){w->list[i].key, (uint32_t)i};
-	if (rc == 0 && n)
-		qsort(ranks, n, sizeof(*ranks), by_key);
-	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = put_dirent(w, &w->list[i],
-				w->kind == CPS_KIND_TREE
-					? ranks[i].at
-					: w->g->dents[w->list[i].dent].order);
-	free(ranks);
-	return rc;
 }
 
 static int put_folder(struct writer *w, uint32_t number)
@@ -143,9 +107,12 @@ static int put_folder(struct writer *w, uint32_t number)
 	w->first[number] = w->dirents.len / CPS_DIRENT_BYTES;
 	w->children[number] = (uint32_t)n;
 	w->nlink[number] = 2;
-	for (ssize_t i = 0; i < n; i++)
+	for (ssize_t i = 0; i < n; i++) {
 		w->nlink[number] += S_ISDIR(cps_graph_of(w->g, w->list[i].dent)->mode);
-	return put_sorted(w, (size_t)n);
+		if (put_dirent(w, &w->list[i]) < 0)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 static int put_inode(struct writer *w, uint32_t number)
@@ -173,7 +140,6 @@ static int put_inode(struct writer *w, uint32_t number)
 	cps_put_le32(p + 52, in->ext_count);
 	cps_put_le32(p + 56,
 		     parent == CPS_NONE ? 0 : w->number[g->dents[parent].inode]);
-	cps_put_le16(p + 60, in->layer);
 	for (uint32_t i = 0; i < in->ext_count; i++) {
 		const struct cps_extent *e = &g->extents[in->ext + i];
 		uint8_t *x;
@@ -187,54 +153,17 @@ static int put_inode(struct writer *w, uint32_t number)
 	return 0;
 }
 
-/* The nearest folder above that still lives. */
-static uint32_t living_folder(const struct writer *w, uint32_t dent)
-{
-	while (dent != CPS_NONE && (w->g->dents[dent].dead ||
-				    w->number[w->g->dents[dent].inode] == CPS_NONE))
-		dent = w->g->dents[dent].parent;
-	return dent == CPS_NONE ? 0 : w->number[w->g->dents[dent].inode];
-}
-
-static int put_hidden(struct writer *w)
-{
-	for (size_t i = 0; i < w->g->hidden_count; i++) {
-		const struct cps_ghidden *h = &w->g->hidden[i];
-		uint8_t *p;
-
-		if (cps_buf_zeros(&w->hidden, CPS_HIDDEN_BYTES, &p) < 0)
-			return -ENOMEM;
-		cps_put_le32(p, h->path);
-		cps_put_le32(p + 4, h->path_len);
-		cps_put_le64(p + 8, h->size);
-		cps_put_le32(p + 16, living_folder(w, h->dent));
-		cps_put_le16(p + 20, h->layer);
-		cps_put_le16(p + 22, h->by);
-		cps_put_le32(p + 24, h->deleted);
-	}
-	return 0;
-}
-
 static int finish(struct writer *w, const struct cps_digest *key, struct cps_buf *out)
 {
 	struct cps_section_writer file;
-	const struct {
-		uint32_t type, size;
-		const struct cps_buf *buf;
-	} sections[] = {
-		{CPS_SEC_INODES, CPS_INODE_BYTES, &w->inodes},
-		{CPS_SEC_DIRENTS, CPS_DIRENT_BYTES, &w->dirents},
-		{CPS_SEC_STRINGS, 1, &w->g->strings},
-		{CPS_SEC_XATTRS, 1, &w->g->xattrs},
-		{CPS_SEC_EXTENTS, CPS_EXTENT_BYTES, &w->extents},
-		{CPS_SEC_HIDDEN, CPS_HIDDEN_BYTES, &w->hidden},
-	};
-	int rc = 0;
+	int rc;
 
-	cps_section_begin(&file, w->kind, key, NULL);
-	for (size_t i = 0; i < CPS_ARRAY_LEN(sections) && rc == 0; i++)
-		rc = cps_section_add(&file, sections[i].type, sections[i].size,
-				     sections[i].buf->data, sections[i].buf->len);
+	cps_section_begin(&file, CPS_KIND_TOC, key, NULL);
+	rc = cps_section_add(&file, CPS_SEC_INODES, CPS_INODE_BYTES, w->inodes.data,
+			     w->inodes.len);
+	if (rc == 0)
+		rc = cps_table_write(&file, &w->dirents, &w->g->strings, &w->g->xattrs,
+				     &w->extents, NULL);
 	return rc < 0 ? rc : cps_section_finish(&file, out);
 }
 
@@ -253,16 +182,15 @@ static int run(struct writer *w)
 		rc = cps_buf_reserve(&w->inodes, (size_t)w->count * CPS_INODE_BYTES);
 	for (uint32_t i = 0; i < w->count && rc == 0; i++)
 		rc = put_inode(w, i);
-	return rc < 0 ? rc : put_hidden(w);
+	return rc;
 }
 
-int cps_graph_write(struct cps_graph *g, uint32_t kind, const struct cps_digest *key,
+int cps_graph_write(struct cps_graph *g, const struct cps_digest *key,
 		    struct cps_buf *out, struct cps_err *err)
 {
 	size_t n = g->inode_count;
 	struct writer w = {
 		.g = g,
-		.kind = kind,
 		.number = malloc(n * sizeof(uint32_t)),
 		.queue = malloc(n * sizeof(uint32_t)),
 		.nlink = calloc(n, sizeof(uint32_t)),
@@ -284,6 +212,5 @@ int cps_graph_write(struct cps_graph *g, uint32_t kind, const struct cps_digest 
 	cps_buf_release(&w.inodes);
 	cps_buf_release(&w.dirents);
 	cps_buf_release(&w.extents);
-	cps_buf_release(&w.hidden);
 	return rc < 0 ? cps_err_sys(err, rc, "write an index") : 0;
 }

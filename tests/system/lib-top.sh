@@ -34,16 +34,18 @@ start_image() {
 	layers_image "$1" "${TMP:?}/l1.tar" "${TMP:?}/l2.tar"
 	rm -rf "${TMP:?}/l1.tar" "${TMP:?}/l2.tar" "${TMP:?}/start/l1" "${TMP:?}/start/l2"
 }
-# small_disk NAME SIZE [MKFS-OPTION...]: an ext4 in memory, mounted at $TMP/NAME
+# small_disk NAME SIZE [MKFS-OPTION...]: an ext4, or $DISK_FS, in memory, mounted at
+# $TMP/NAME
 small_disk() {
-	local name=$1 size=$2
+	local name=$1 size=$2 force=-F
 	shift 2
-	need mkfs.ext4
+	need "mkfs.${DISK_FS:=ext4}"
+	[ "$DISK_FS" = ext4 ] || force=-f
 	mkdir -p "${TMP:?}/$name" "${TMP:?}/disks"
 	mountpoint -q "${TMP:?}/disks" || mount -t tmpfs tmpfs "${TMP:?}/disks" ||
 		skip "no tmpfs"
 	truncate -s "$size" "${TMP:?}/disks/$name"
-	mkfs.ext4 -q -F "$@" "${TMP:?}/disks/$name" || fail "mkfs.ext4"
+	"mkfs.$DISK_FS" -q "$force" "$@" "${TMP:?}/disks/$name" || fail "mkfs.$DISK_FS"
 	mount -o loop "${TMP:?}/disks/$name" "${TMP:?}/$name" || skip "no loop device"
 }
 # mount_top TOP IMAGE [DIR]: with what TOP_OPTIONS says

@@ -1,7 +1,8 @@
 #!/bin/bash
 # What a writable mount has acknowledged stays: over kill -9 of the driver, power cuts, a
 # full disk, errors of the disk, and up to the damage in a damaged log.
-# SEED=n reproduces the load, not the moments; PARTS="kill power ..." runs some of it.
+# SEED=n reproduces the load, not the moments; PARTS="kill power ..." runs some of it;
+# ROUNDS=n does more of it; DISK_FS=xfs takes another disk than ext4.
 set -eu
 # In a mount namespace of its own: nobody else's copy keeps the disks busy.
 [ -n "${OWN_MOUNTS-}" ] || [ "$(id -u)" != 0 ] || OWN_MOUNTS=1 exec unshare -m --propagation slave bash "$0"
@@ -80,7 +81,7 @@ part_kill() {
 	echo "- kill -9 of the driver"
 	export CAPAS_ROOT=${TMP:?}/store
 	import
-	for round in 1 2 3 4 5 6; do
+	for round in $(seq "${ROUNDS:-6}"); do
 		serve killed
 		start_loads load killed
 		some_time
@@ -98,11 +99,11 @@ part_power() {
 	small_disk disk 1G
 	export CAPAS_ROOT=${TMP:?}/disk/store
 	import
-	for round in 1 2 3 4 5; do
+	for round in $(seq "${ROUNDS:-5}"); do
 		serve power
 		start_loads durable power
 		some_time
-		"$TOOLS/powercut" "${TMP:?}/disk"
+		"$TOOLS/powercut" "${TMP:?}/disk" $pids || fail "powercut"
 		sleep 0.1
 		kill_driver
 		end_loads

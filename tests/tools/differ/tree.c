@@ -59,13 +59,9 @@ static uint64_t content_of(int dirfd, const char *name, const char *path)
 	return sum;
 }
 
-/* File capabilities go when pages come back, and the driver cannot tell those that
- * write(2) made from those of a map, nor when: it takes no chance, and they may go late
- * or without need. That they go at all is told by the tests of behaviours. */
 static bool is_ignored(const char *name)
 {
-	return strncmp(name, IGNORED, strlen(IGNORED)) == 0 ||
-	       strcmp(name, "security.capability") == 0;
+	return strncmp(name, IGNORED, strlen(IGNORED)) == 0;
 }
 
 /* The sum over all xattrs; their order is free. */

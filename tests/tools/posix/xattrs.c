@@ -1,3 +1,4 @@
+#include <sys/mman.h>
 #include <sys/xattr.h>
 
 #include "posix.h"
@@ -111,10 +112,35 @@ static void capabilities_of_files(void)
 	CHECK(link("prog2", "prog3") == 0 && capable("prog3"));
 	CHECK(setxattr("a", "security.capability", caps, 20, 0) == 0);
 	CHECK(chown("a", 1, -1) == 0 && !capable("a"));
+	CHECK(setxattr("dir", "security.capability", caps, 20, 0) == 0);
+	CHECK(chown("dir", 1, 1) == 0 && capable("dir"));
 	CHECK(setxattr("b", "security.capability", caps, 20, 0) == 0);
 	close(open_ok("b", O_WRONLY | O_TRUNC));
 	CHECK(!capable("b"));
 	FAILS(EINVAL, setxattr("b", "security.capability", caps, 7, 0));
+}
+
+/* A map takes nothing away, whenever its pages come back. */
+static void capabilities_outlive_maps(void)
+{
+	int fd = open_ok("prog", O_RDWR);
+	char *map = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	CHECK(map != MAP_FAILED);
+	map[0]++;
+	CHECK(fsetxattr(fd, "security.capability", caps, 20, 0) == 0);
+	CHECK(msync(map, 1, MS_SYNC) == 0 && capable("prog"));
+	map[0]++;
+	CHECK(munmap(map, 1) == 0 && fsync(fd) == 0 && capable("prog"));
+	/* write(2) does, at once: what is set after it stays. */
+	CHECK(pwrite(fd, "w", 1, 0) == 1 && !capable("prog"));
+	CHECK(fsetxattr(fd, "security.capability", caps, 20, 0) == 0);
+	CHECK(fsync(fd) == 0 && capable("prog") && close(fd) == 0);
+}
+
+static void maps_again(void)
+{
+	CHECK(capable("prog"));
 }
 
 static void capabilities_again(void)
@@ -125,5 +151,6 @@ static void capabilities_again(void)
 const struct test xattr_tests[] = {
 	{"29-xattr", every_namespace_round_trips, every_namespace_again},
 	{"30-capability", capabilities_of_files, capabilities_again},
+	{"30-capability-map", capabilities_outlive_maps, maps_again},
 	{0},
 };

@@ -19,7 +19,7 @@ static void the_last_word_counts(void **state)
 	assert_int_equal(opts.spin_us, CPS_SPIN_DEFAULT_US);
 	assert_int_equal(cps_mount_parse_options("ro,suid,dev,nodev,noexec,,noatime,"
 						 "noallow_other,spin_us=7,threads=2,"
-						 "cache_mb=3",
+						 "cache_mb=3,keep_mb=7",
 						 &opts, NULL),
 			 0);
 	assert_true(opts.suid && !opts.dev && opts.noexec && opts.noatime);
@@ -27,6 +27,7 @@ static void the_last_word_counts(void **state)
 	assert_int_equal(opts.spin_us, 7);
 	assert_int_equal(opts.threads, 2);
 	assert_int_equal(opts.cache_mb, 3);
+	assert_int_equal(opts.keep_mb, 7);
 }
 
 static void what_is_for_fstab_is_passed_over(void **state)

@@ -1,6 +1,9 @@
 /* Layers over layers, by containerd's rules. */
 #include "layers.h"
 
+#include "store/index/format.h"
+#include "store/index/read.h"
+
 /* ---- whiteouts ---- */
 
 static void a_whiteout_hides_what_is_below(void **state)
@@ -131,6 +134,24 @@ static void a_link_wants_its_target(void **state)
 	layer_release(&layers[3]);
 }
 
+/* Whatever order they come in: b, c and d of layer 2 are one chain to a of layer 1. */
+static void links_to_links_end_in_a_lower_layer(void **state)
+{
+	(void)state;
+	assert_layers("f 644 4 0 /a\nf 644 4 0 /b\nf 644 4 0 /c\nf 644 4 0 /d\n",
+		      LAYER("f a"), LAYER("h b c", "h c d", "h d a"));
+}
+
+/* ".." and links on the way to a target are those of the merged layers. */
+static void a_link_walks_merged_folders(void **state)
+{
+	(void)state;
+	assert_layers("d 755 2 0 /d\nf 644 2 1 /d/a\nl 644 1 0 /l -> d\n"
+		      "f 644 2 1 /n\n",
+		      LAYER("l l d", "f d/x"), LAYER("f .wh.d", "f d/a"),
+		      LAYER("h n l/../d/./a"));
+}
+
 static void folders_count_their_folders(void **state)
 {
 	struct layer layers[] = {LAYER("d a", "d b", "f c"), LAYER("f .wh.a", "d d/e")};
@@ -145,6 +166,28 @@ static void folders_count_their_folders(void **state)
 	view_release(&view);
 	layer_release(&layers[0]);
 	layer_release(&layers[1]);
+}
+
+/* ---- damage ---- */
+
+/* A merge goes through sorted names; of others it would make a tree that lacks some. */
+static void names_out_of_order_are_damage(void **state)
+{
+	struct layer layer = LAYER("f a", "f b");
+	const struct cps_table *t = cps_index_table(layer.index);
+	uint8_t *dirents = layer.file.data + (t->dirents - layer.file.data);
+	uint8_t first[CPS_DIRENT_BYTES];
+	struct cps_err err = CPS_ERR_INIT;
+	struct view view;
+
+	(void)state;
+	memcpy(first, dirents, sizeof(first));
+	memcpy(dirents, dirents + CPS_DIRENT_BYTES, sizeof(first));
+	assert_int_equal(try_merge(&layer, 1, &view, &err), -EBADMSG);
+	memcpy(dirents + CPS_DIRENT_BYTES, first, sizeof(first));
+	assert_int_equal(try_merge(&layer, 1, &view, &err), -EBADMSG);
+	assert_string_equal(err.msg, "layer 1: its index is damaged");
+	layer_release(&layer);
 }
 
 /* ---- what is hidden ---- */
@@ -177,7 +220,7 @@ static void what_is_hidden_is_remembered(void **state)
 	(void)state;
 	assert_hidden(replaced, 3, "/a 1 0 by 1 in 0\n/b 2 0 by 2 in 0\n");
 	assert_hidden(deleted, 2,
-		      "/k/d/y 3 0 by 1 deleted in 1\n/k/d/x 2 0 by 1 deleted in 1\n");
+		      "/k/d/x 2 0 by 1 deleted in 1\n/k/d/y 3 0 by 1 deleted in 1\n");
 	assert_hidden(opaque, 2,
 		      "/d/x 1 0 by 1 deleted in 1\n/d/e/y 3 0 by 1 deleted in 1\n");
 }
@@ -296,7 +339,10 @@ int main(void)
 		cmocka_unit_test(one_name_less_one_link_less),
 		cmocka_unit_test(a_link_finds_its_target_in_a_lower_layer),
 		cmocka_unit_test(a_link_wants_its_target),
+		cmocka_unit_test(links_to_links_end_in_a_lower_layer),
+		cmocka_unit_test(a_link_walks_merged_folders),
 		cmocka_unit_test(folders_count_their_folders),
+		cmocka_unit_test(names_out_of_order_are_damage),
 		cmocka_unit_test(what_is_hidden_is_remembered),
 		cmocka_unit_test(a_hundred_and_twenty_eight_layers_merge),
 		cmocka_unit_test(no_layer_is_an_empty_root),

@@ -181,6 +181,26 @@ static void a_file_over_the_limit_is_not_written(void **state)
 	assert_int_equal(cps_section_finish(&w, &out), -EFBIG);
 }
 
+static void the_first_section_may_be_made_in_its_place(void **state)
+{
+	cps_auto(cps_buf) struct cps_buf copied = CPS_BUF_INIT(0);
+	cps_auto(cps_buf) struct cps_buf placed = CPS_BUF_INIT(0);
+	struct cps_section_writer w;
+
+	(void)state;
+	cps_section_begin(&w, KIND, NULL, NULL);
+	assert_int_equal(cps_section_add(&w, 1, 1, "hello", 5), 0);
+	assert_int_equal(cps_section_add(&w, 2, 1, "world!", 6), 0);
+	assert_int_equal(cps_section_finish(&w, &copied), 0);
+	assert_int_equal(cps_section_place(&placed, 2), 0);
+	assert_int_equal(cps_buf_str(&placed, "hell"), 0);
+	assert_int_equal(cps_section_finish(&w, &placed), -EINVAL);
+	assert_int_equal(cps_buf_str(&placed, "o"), 0);
+	assert_int_equal(cps_section_finish(&w, &placed), 0);
+	assert_int_equal(placed.len, copied.len);
+	assert_memory_equal(placed.data, copied.data, copied.len);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +212,7 @@ int main(void)
 		cmocka_unit_test(a_table_that_lies_is_refused),
 		cmocka_unit_test(a_writer_takes_whole_entries_once),
 		cmocka_unit_test(a_file_over_the_limit_is_not_written),
+		cmocka_unit_test(the_first_section_may_be_made_in_its_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,7 +122,7 @@ static void a_derived_file_comes_and_goes(void **state)
 	char hex[CPS_DIGEST_HEX_LEN];
 	struct cps_tmp tmp;
 
-	for (enum cps_derived kind = CPS_INDEX; kind <= CPS_SPAN; kind++) {
+	for (enum cps_derived kind = CPS_INDEX; kind < CPS_DERIVED_KINDS; kind++) {
 		int dir = cps_store_derived_fd(s->store, kind);
 
 		assert_int_equal(cps_derived_open(s->store, kind, &id), -ENOENT);

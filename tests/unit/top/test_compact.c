@@ -123,6 +123,36 @@ static void a_half_written_one_is_replaced(void **state)
 	assert_int_equal(faccessat(fx->dirfd, "log.new", F_OK, 0), -1);
 }
 
+/* Look it up as a file handle does. */
+static int by_handle(struct fixture *fx, uint64_t ino)
+{
+	uint64_t found;
+
+	return cps_top_lookup(fx->top, ino, ".", &found);
+}
+
+static void the_deleted_stay_deleted_for_handles(void **state)
+{
+	struct fixture *fx = *state;
+	uint64_t n07 = fx_find(fx, "many/n07"), n08 = fx_find(fx, "many/n08"),
+		 n09 = fx_find(fx, "many/n09"), big = fx_find(fx, "big");
+
+	assert_int_equal(fx_unlink(fx, "many/n07"), 0);
+	assert_int_equal(fx_unlink(fx, "many/n08"), 0);
+	/* Open until the end. */
+	cps_top_ref(fx->top, big);
+	assert_int_equal(fx_unlink(fx, "big"), 0);
+	for (int i = 0; i < 3; i++) {
+		make_garbage(fx);
+		fx_reopen(fx);
+		assert_true(log_size(fx) < 2 * JUNK);
+		assert_int_equal(by_handle(fx, n07), -ENOENT);
+		assert_int_equal(by_handle(fx, n08), -ENOENT);
+		assert_int_equal(by_handle(fx, big), -ENOENT);
+		assert_int_equal(by_handle(fx, n09), 0);
+	}
+}
+
 int main(void)
 {
 #define IN_A_TOP(f) cmocka_unit_test_setup_teardown(f, fx_setup, fx_teardown)
@@ -133,6 +163,7 @@ int main(void)
 		IN_A_TOP(numbers_are_not_used_again),
 		IN_A_TOP(what_fails_changes_nothing),
 		IN_A_TOP(a_half_written_one_is_replaced),
+		IN_A_TOP(the_deleted_stay_deleted_for_handles),
 	};
 
 	memset(junk, 'j', sizeof(junk));

@@ -1,5 +1,7 @@
 #include "fixture.h"
 
+#include <time.h>
+
 #include "fs/top/dents.h"
 
 /* The plain model: a table of names, each with what it means. */
@@ -131,11 +133,81 @@ static void a_listing_passes_each_name_once(void **state)
 	cps_dents_release(&dents);
 }
 
+static void fill_folder(struct cps_dents *dents, int count)
+{
+	char name[16];
+
+	for (int i = 0; i < count; i++) {
+		int len = snprintf(name, sizeof(name), "%d", i);
+
+		assert_int_equal(
+			cps_dents_set(dents, name, (size_t)len, 1, DT_REG, false), 0);
+	}
+}
+
+/* Remove `count` names as they are listed, from the first on again each time or from
+ * the one after. Processor seconds. */
+static double time_removal(int count, bool again)
+{
+	struct cps_dents dents = {0};
+	const struct cps_dent *d;
+	uint64_t cookie = 0;
+	clock_t start;
+	char name[16];
+
+	fill_folder(&dents, count);
+	start = clock();
+	while ((d = cps_dents_next(&dents, again ? 0 : cookie))) {
+		cookie = d->cookie + 1;
+		snprintf(name, sizeof(name), "%s", d->name);
+		cps_dents_set(&dents, name, strlen(name), 0, 0, false);
+	}
+	start = clock() - start;
+	assert_int_equal(dents.live, 0);
+	cps_dents_release(&dents);
+	return (double)start / CLOCKS_PER_SEC;
+}
+
+/* A quadratic one took 16 times as long for four times as many, and seconds. */
+static void removing_a_large_folder_takes_linear_time(void **state)
+{
+	for (int again = 0; again < 2; again++) {
+		double few = time_removal(25000, again), many;
+
+		many = time_removal(100000, again);
+		if (many > 10 * few && many > 1)
+			fail_msg("25,000 names: %.3f s, 100,000: %.3f s", few, many);
+	}
+}
+
+/* It is small again: so is its table. */
+static void a_folder_that_was_large_sheds_its_slots(void **state)
+{
+	struct cps_dents dents = {0};
+	char name[16];
+
+	fill_folder(&dents, 10000);
+	for (int i = 0; i < 9990; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		assert_int_equal(cps_dents_set(&dents, name, strlen(name), 0, 0, false),
+				 0);
+	}
+	assert_true(dents.slot_count <= 128 && dents.count <= 32);
+	for (int i = 9990; i < 10000; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		assert_non_null(cps_dents_find(&dents, name, strlen(name)));
+	}
+	cps_dents_release(&dents);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_sequences_agree_with_a_table),
 		cmocka_unit_test(a_listing_passes_each_name_once),
+		cmocka_unit_test(removing_a_large_folder_takes_linear_time),
+		cmocka_unit_test(a_folder_that_was_large_sheds_its_slots),
+		
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
