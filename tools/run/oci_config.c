@@ -96,8 +96,9 @@ static int put_process(struct json_t *to, const struct cps_oci_setup *setup,
 		       struct cps_err *err)
 {
 	struct json_t *value = cps_doc_new_object();
+	cps_auto(cps_free) char *home = NULL;
 	char **env;
-	int rc = cps_environment(setup->process, setup->user.home, &env, err);
+	int rc = cps_environment(setup->process, setup->user.home, &env, &home, err);
 
 	if (rc < 0)
 		return rc;

@@ -126,11 +126,6 @@ static int become_user(const struct cps_user *user)
 	return 0;
 }
 
-struct step {
-	const char *what;
-	int rc;
-};
-
 static int prepare_child(struct cps_launch *launch, int report, struct cps_err *err)
 {
 	int rc = place_fds(launch, report);
@@ -172,14 +167,15 @@ __attribute__((noreturn)) static void run_child(struct cps_launch *launch, int r
 {
 	cps_auto(cps_free) char **argv = NULL;
 	struct cps_err err = CPS_ERR_INIT;
-	char **env = NULL;
+	char **env = NULL, *home = NULL;
 	int rc = prctl(PR_SET_DUMPABLE, 0) < 0 ? -errno : 0;
 
 	forget_signals();
 	if (rc == 0)
 		rc = prepare_child(launch, report, &err);
 	if (rc == 0)
-		rc = cps_environment(&launch->process, launch->user.home, &env, &err);
+		rc = cps_environment(&launch->process, launch->user.home, &env, &home,
+				     &err);
 	if (rc == 0)
 		rc = cps_program_argv(&launch->process, &argv, &err);
 	if (rc == 0)
