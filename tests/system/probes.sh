@@ -275,20 +275,20 @@ lives() {
 	probe 7 "" "$R" sh -c 'exit 7'
 	# Orphans are buried, whatever outlives the program is not.
 	probe 0 "none" "$R" sh -c '(sleep 0.1 &); (sleep 0.1 &); sleep 0.5; ps -o stat | grep Z || echo none'
-	probe 0 "" "$R" sh -c 'sleep 98761 & exit 0'
-	gone "sleep 98761" || fail "a process outlived its sandbox"
+	probe 0 "" "$R" sh -c "sleep 98761.$$ & exit 0"
+	gone "sleep 98761.$$" || fail "a process outlived its sandbox"
 	# The program cannot end or signal what keeps it.
 	probe 0 "alive" "$R" sh -c 'kill -9 1; kill -STOP 1; sleep 0.1; echo alive'
-	"${DRIVER[@]}" "$MARK/run" "${OPTIONS[@]}" "$R" sleep 98762 </dev/null &
+	"${DRIVER[@]}" "$MARK/run" "${OPTIONS[@]}" "$R" sleep 98762.$$ </dev/null &
 	local driver=$!
 	for _ in $(seq 100); do
-		! pgrep -f "^sleep 98762" >/dev/null || break
+		! pgrep -f "^sleep 98762.$$" >/dev/null || break
 		sleep 0.05
 	done
-	pgrep -f "^sleep 98762" >/dev/null || fail "the program did not start"
+	pgrep -f "^sleep 98762.$$" >/dev/null || fail "the program did not start"
 	kill -KILL $driver
 	wait $driver 2>/dev/null || true
-	gone "^sleep 98762" || fail "the program outlived who started it"
+	gone "^sleep 98762.$$" || fail "the program outlived who started it"
 	PROBES=$((PROBES + 1))
 }
 
