@@ -142,10 +142,13 @@ static int prepare_child(struct cps_launch *launch, int report, struct cps_err *
 	if (rc < 0)
 		return cps_err_sys(err, rc, "bound the capabilities");
 	rc = become_user(&launch->user);
-	if (rc < 0)
-		return cps_err_sys(err, rc, "become user %u:%u", launch->user.uid,
-				   launch->user.gid);
-	return 0;
+	/* With all capabilities only a user namespace can be in the way. */
+	if (rc == -EINVAL || rc == -EPERM)
+		return cps_err_set(err, rc,
+				   "become user %u:%u: your user namespace has no such "
+				   "ids; /etc/subuid and /etc/subgid give more",
+				   launch->user.uid, launch->user.gid);
+	return rc < 0 ? cps_err_sys(err, rc, "become user") : 0;
 }
 
 /* The last that needs what the program may not do; the filter comes before the
