@@ -41,6 +41,8 @@ outside OpenSSL 'openssl/' 'store/digest\.c'
 outside libcurl 'curl/' 'store/registry/'
 outside libisal 'isa-l' 'store/codec/'
 outside jansson 'jansson\.h' 'store/|tools/document\.c'
+outside libseccomp 'seccomp\.h' 'tools/run/'
+outside libcap 'sys/capability\.h' 'tools/run/'
 
 # Of two functions of one name in two libraries the linker quietly takes either.
 if command -v nm >/dev/null && ls "${CAPAS%/*}"/libcapas_*.a >/dev/null 2>&1; then

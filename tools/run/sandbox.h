@@ -18,10 +18,12 @@
  * The root is hostile: whatever is mounted or made in it goes through descriptors that
  * were found beneath it without following a link out of it. */
 
+#define CPS_NET_DNS "10.0.2.3" /* the name server of a private network */
+
 enum cps_net {
 	CPS_NET_HOST,   /* the caller's network */
 	CPS_NET_NONE,   /* loopback only */
-	CPS_NET_PRIVATE /* its own, connected by slirp4netns or pasta */
+	CPS_NET_PRIVATE /* its own, connected by slirp4netns */
 };
 
 /** What to run, and as whom. Strings and arrays are borrowed for the call. */
@@ -56,21 +58,30 @@ struct cps_sandbox_opts {
 	size_t volume_count;
 	const char *const *tmpfs; /* "PATH[:OPTIONS]" as docker has it */
 	size_t tmpfs_count;
-	const char *resolv_conf,
-		*hosts; /* contents of the files; NULL: the root's own */
+	/* Contents of the files; NULL: the root's own. With `hosts` /etc/hostname is
+	 * ours too. The name servers of a private network replace those given. */
+	const char *resolv_conf, *hosts;
 	/* Limits; 0: none. What the machine's cgroups cannot do is an error. */
 	uint64_t memory_bytes;
 	uint64_t cpus_milli; /* thousandths of a processor */
 	uint64_t pids;
 	const char *cgroup; /* a name of its own for it; required with a limit */
+	/* "runc" or "crun" instead of our own init; NULL: ours. Then the options have
+	 * to live until the start, there is no private network and no user namespace, a
+	 * program that cannot be executed is a failure of ours, and if the maker is
+	 * killed the runtime is told to end, but nobody makes sure. */
+	const char *runtime;
+	const char *bundle; /* with `runtime`: an empty folder of the caller's */
 	/* An ordinary user: maps of a user namespace that the caller already is in. */
 	bool rootless;
 };
 
 struct cps_sandbox;
 
-/** Clone the init, which waits for the root. Call it before any thread is made.
- *  0; -errno with what failed named. */
+/** Clone the init, which waits for the root. Call it before any thread is made, and in
+ *  the thread that lives longest: the sandbox is killed when that ends.
+ *  0; -errno with what failed named; never -ENOENT or -EACCES, which say something of
+ *  the program. */
 int cps_sandbox_new(const struct cps_sandbox_opts *opts, struct cps_sandbox **out,
 		    struct cps_err *err);
 
@@ -94,6 +105,11 @@ int cps_sandbox_status(struct cps_sandbox *sandbox);
 /** Ends it first if it has not ended. */
 void cps_sandbox_free(struct cps_sandbox *sandbox);
 CPS_AUTO_DEFINE(struct cps_sandbox, cps_sandbox_free)
+
+/** Remove the control groups of that name that a sandbox left whose maker was killed:
+ *  the name must be nobody else's, they are looked for wherever they may be. None is
+ *  fine. 0; -EINVAL no name; -ENOMEM. */
+int cps_sandbox_cgroup_remove(const char *name);
 
 /** Run one more program in a sandbox that runs, started by another process perhaps.
  *  init  pidfd of its init

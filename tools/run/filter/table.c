@@ -1,0 +1,96 @@
+#include "tools/run/filter/table.h"
+
+#include "store/base/mem.h"
+
+/* moby's profiles/seccomp/default.json, resolved for the 14 capabilities. */
+const char *const cps_seccomp_allowed[] = {
+	"accept accept4 access adjtimex alarm arch_prctl arm_fadvise64_64",
+	"arm_sync_file_range bind breakpoint brk cacheflush capget capset",
+	"chdir chmod chown chown32 chroot clock_adjtime clock_adjtime64",
+	"clock_getres clock_getres_time64 clock_gettime clock_gettime64",
+	"clock_nanosleep clock_nanosleep_time64 close close_range connect",
+	"copy_file_range creat dup dup2 dup3 epoll_create epoll_create1",
+	"epoll_ctl epoll_ctl_old epoll_pwait epoll_pwait2 epoll_wait",
+	"epoll_wait_old eventfd eventfd2 execve execveat exit exit_group",
+	"faccessat faccessat2 fadvise64 fadvise64_64 fallocate",
+	"fanotify_mark fchdir fchmod fchmodat fchown fchown32 fchownat",
+	"fcntl fcntl64 fdatasync fgetxattr flistxattr flock fork",
+	"fremovexattr fsetxattr fstat fstat64 fstatat64 fstatfs fstatfs64",
+	"fsync ftruncate ftruncate64 futex futex_time64 futex_waitv",
+	"futimesat get_robust_list get_thread_area getcpu getcwd getdents",
+	"getdents64 getegid getegid32 geteuid geteuid32 getgid getgid32",
+	"getgroups getgroups32 getitimer getpeername getpgid getpgrp getpid",
+	"getppid getpriority getrandom getresgid getresgid32 getresuid",
+	"getresuid32 getrlimit getrusage getsid getsockname getsockopt",
+	"gettid gettimeofday getuid getuid32 getxattr inotify_add_watch",
+	"inotify_init inotify_init1 inotify_rm_watch io_cancel io_destroy",
+	"io_getevents io_pgetevents io_pgetevents_time64 io_setup io_submit",
+	"ioctl ioprio_get ioprio_set ipc kill landlock_add_rule",
+	"landlock_create_ruleset landlock_restrict_self lchown lchown32",
+	"lgetxattr link linkat listen listxattr llistxattr _llseek",
+	"lremovexattr lseek lsetxattr lstat lstat64 madvise membarrier",
+	"memfd_create memfd_secret mincore mkdir mkdirat mknod mknodat",
+	"mlock mlock2 mlockall mmap mmap2 modify_ldt mprotect mq_getsetattr",
+	"mq_notify mq_open mq_timedreceive mq_timedreceive_time64",
+	"mq_timedsend mq_timedsend_time64 mq_unlink mremap msgctl msgget",
+	"msgrcv msgsnd msync munlock munlockall munmap name_to_handle_at",
+	"nanosleep newfstatat _newselect open openat openat2 pause",
+	"pidfd_open pidfd_send_signal pipe pipe2 pkey_alloc pkey_free",
+	"pkey_mprotect poll ppoll ppoll_time64 prctl pread64 preadv preadv2",
+	"prlimit64 process_mrelease process_vm_readv process_vm_writev",
+	"pselect6 pselect6_time64 ptrace pwrite64 pwritev pwritev2 read",
+	"readahead readlink readlinkat readv recv recvfrom recvmmsg",
+	"recvmmsg_time64 recvmsg remap_file_pages removexattr rename",
+	"renameat renameat2 restart_syscall riscv_flush_icache",
+	"riscv_hwprobe rmdir rseq rt_sigaction rt_sigpending rt_sigprocmask",
+	"rt_sigqueueinfo rt_sigreturn rt_sigsuspend rt_sigtimedwait",
+	"rt_sigtimedwait_time64 rt_tgsigqueueinfo sched_get_priority_max",
+	"sched_get_priority_min sched_getaffinity sched_getattr",
+	"sched_getparam sched_getscheduler sched_rr_get_interval",
+	"sched_rr_get_interval_time64 sched_setaffinity sched_setattr",
+	"sched_setparam sched_setscheduler sched_yield seccomp select",
+	"semctl semget semop semtimedop semtimedop_time64 send sendfile",
+	"sendfile64 sendmmsg sendmsg sendto set_robust_list set_thread_area",
+	"set_tid_address set_tls setfsgid setfsgid32 setfsuid setfsuid32",
+	"setgid setgid32 setgroups setgroups32 setitimer setpgid",
+	"setpriority setregid setregid32 setresgid setresgid32 setresuid",
+	"setresuid32 setreuid setreuid32 setrlimit setsid setsockopt setuid",
+	"setuid32 setxattr shmat shmctl shmdt shmget shutdown sigaltstack",
+	"signalfd signalfd4 sigprocmask sigreturn socketcall socketpair",
+	"splice stat stat64 statfs statfs64 statx symlink symlinkat sync",
+	"sync_file_range sync_file_range2 syncfs sysinfo tee tgkill time",
+	"timer_create timer_delete timer_getoverrun timer_gettime",
+	"timer_gettime64 timer_settime timer_settime64 timerfd_create",
+	"timerfd_gettime timerfd_gettime64 timerfd_settime",
+	"timerfd_settime64 times tkill truncate truncate64 ugetrlimit umask",
+	"uname unlink unlinkat utime utimensat utimensat_time64 utimes",
+	"vfork vmsplice wait4 waitid waitpid write writev",
+	NULL,
+};
+
+/* CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET */
+#define NAMESPACES      0x7e020000u
+#define AF_VSOCK_NO     40
+#define PERSONA_ANY     0xffffffffu
+#define PERSONA_UNAME26 0x20000u
+
+const struct cps_seccomp_rule cps_seccomp_rules[] = {
+	/* Sockets of any family but AF_VSOCK, which reaches the machine's host. */
+	{"socket", 0, SCMP_CMP_LT, AF_VSOCK_NO, 0},
+	{"socket", 0, SCMP_CMP_GT, AF_VSOCK_NO, 0},
+	/* PER_LINUX, PER_LINUX32, each with UNAME26, and the question. */
+	{"personality", 0, SCMP_CMP_EQ, 0, 0},
+	{"personality", 0, SCMP_CMP_EQ, 8, 0},
+	{"personality", 0, SCMP_CMP_EQ, PERSONA_UNAME26, 0},
+	{"personality", 0, SCMP_CMP_EQ, PERSONA_UNAME26 | 8, 0},
+	{"personality", 0, SCMP_CMP_EQ, PERSONA_ANY, 0},
+	/* Processes and threads, but no namespaces. */
+	{"clone", 0, SCMP_CMP_MASKED_EQ, NAMESPACES, 0},
+	{NULL, 0, 0, 0, 0},
+};
+
+/* cachestat, fchmodat2, map_shadow_stack, futex_wake, futex_wait, futex_requeue,
+ * statmount, listmount, mseal, setxattrat, getxattrat, listxattrat, removexattrat */
+const uint16_t cps_seccomp_new[] = {451, 452, 453, 454, 455, 456, 457,
+				    458, 462, 463, 464, 465, 466};
+const unsigned int cps_seccomp_new_count = CPS_ARRAY_LEN(cps_seccomp_new);
