@@ -1,10 +1,12 @@
 #include "fs/daemon.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <syslog.h>
@@ -73,6 +75,23 @@ int cps_daemonize_begin(struct cps_daemon *daemon, struct cps_err *err)
 	return rc;
 }
 
+/* A lock or a pipe of whoever called must not last as long as the mount. Ours are all
+ * closed on exec; what is not was there before us. */
+static void close_inherited(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *de;
+
+	while (dir && (de = readdir(dir))) {
+		int fd = atoi(de->d_name);
+
+		if (fd > STDERR_FILENO && fcntl(fd, F_GETFD) == 0)
+			close(fd);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 static void leave_terminal(struct cps_daemon *daemon)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -83,6 +102,7 @@ static void leave_terminal(struct cps_daemon *daemon)
 		dup2(null, fd);
 	if (null > 2)
 		close(null);
+	close_inherited();
 	/* A folder that somebody wants to unmount must not be held. */
 	if (chdir("/") < 0)
 		cps_warn("chdir to /: %s", strerror(errno));

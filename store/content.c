@@ -9,9 +9,6 @@
 #include "store/content_internal.h"
 
 #define ORDER_SLACK (64u << 10) /* bytes left out by a reader that reads in order */
-/* Who reads more than this in order reads all of it, perhaps once in its life, and
- * decodes faster than most disks read: nothing of that is kept. */
-#define KEEP_RUN_MAX (32u << 20) /* bytes */
 
 /* ---- life ---- */
 
@@ -127,40 +124,29 @@ static ssize_t read_plain(struct cps_content *c, void *buf, size_t len, uint64_t
 	return -EIO;
 }
 
-/** How a reader goes about. */
-struct manner {
-	bool in_order; /* on from where the read before ended, but for the headers and
-			  small files between */
-	bool keep;
-};
-
-static struct manner manner_of(struct cps_content *c, uint64_t off)
+/* Does this read go on where the one before ended, but for the headers and small files
+ * between? */
+static bool in_order(const struct cps_content *c, uint64_t off)
 {
 	uint64_t expected = atomic_load(&c->expected);
-	struct manner m = {.in_order = off <= expected + ORDER_SLACK &&
-				       off + ORDER_SLACK >= expected};
 
-	if (!m.in_order)
-		atomic_store(&c->run_start, off);
-	m.keep = off - atomic_load(&c->run_start) < KEEP_RUN_MAX;
-	return m;
+	return off <= expected + ORDER_SLACK && off + ORDER_SLACK >= expected;
 }
 
 /** A read inside one span. */
 struct span_read {
 	uint32_t index, off, len; /* bytes, from the span's start */
 	bool nowait;
-	struct manner manner;
+	bool in_order; /* with those before it */
 };
 
 static ssize_t copy_out(struct cps_content *c, const struct cps_cached *s,
 			const struct span_read *r, void *buf)
 {
 	memcpy(buf, s->data + r->off, r->len);
-	if (r->manner.in_order)
+	if (r->in_order)
 		cps_cached_look_ahead(c, s);
-	if (r->manner.keep)
-		cps_cached_keep(c, s, r->off, r->len);
+	cps_cached_keep(c, s, r->off, r->len);
 	return r->len;
 }
 
@@ -195,12 +181,12 @@ static ssize_t read_decoding(struct cps_content *c, const struct span_read *r,
 }
 
 static ssize_t read_span(struct cps_content *c, void *buf, size_t len, uint64_t off,
-			 unsigned int flags, struct manner manner)
+			 unsigned int flags, bool ordered)
 {
 	struct span_read r = {
 		.index = cps_seek_find(c->seek, off),
 		.nowait = flags & CPS_READ_NOWAIT,
-		.manner = manner,
+		.in_order = ordered,
 	};
 	uint64_t start;
 	uint32_t span_len;
@@ -220,7 +206,7 @@ ssize_t cps_content_pread(struct cps_content *c, void *buf, size_t len, uint64_t
 {
 	size_t done = 0;
 	uint64_t size;
-	struct manner manner;
+	bool ordered;
 
 	if (!c->seek)
 		return read_plain(c, buf, len, off, flags);
@@ -229,10 +215,10 @@ ssize_t cps_content_pread(struct cps_content *c, void *buf, size_t len, uint64_t
 		return 0;
 	if (len > size - off)
 		len = size - off;
-	manner = manner_of(c, off);
+	ordered = in_order(c, off);
 	while (done < len) {
 		ssize_t n = read_span(c, (uint8_t *)buf + done, len - done, off + done,
-				      flags, manner);
+				      flags, ordered);
 
 		if (n < 0)
 			return n;

@@ -16,8 +16,8 @@ struct cps_cache;
 /** workers  threads that prefetch; 0 = none */
 int cps_cache_new(size_t max_bytes, unsigned int workers, struct cps_cache **out,
 		  struct cps_err *err);
-/** For contents that are opened from here on: keep what is decoded for those who read
- *  here and there in the store, for later mounts (store/kept.h). */
+/** For contents that are opened from here on: keep in the store what was asked for, for
+ *  later mounts (store/kept.h). */
 void cps_cache_keep(struct cps_cache *cache, uint64_t max_bytes);
 /** Every content must be closed before. */
 void cps_cache_free(struct cps_cache *cache);

@@ -1,6 +1,8 @@
 /* Spans decoded as far as somebody asked, and ahead of who reads in order. */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "store/base/log.h"
 #include "store/content_internal.h"
@@ -38,6 +40,17 @@ static int complain(struct cps_cached *s, int rc)
 	return -EIO;
 }
 
+/* A page fault costs as much as decoding some kilobytes: have the pages at once. */
+static void have_pages(uint8_t *data, uint32_t from, uint32_t upto)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t start = (uintptr_t)(data + from) / page * page;
+	uintptr_t end = (uintptr_t)(data + upto);
+
+	/* Older kernels cannot; then they come one by one. */
+	(void)madvise((void *)start, end - start, MADV_POPULATE_WRITE);
+}
+
 static int decode_locked(struct cps_cached *s, uint32_t upto)
 {
 	struct cps_content *c = s->content;
@@ -50,6 +63,7 @@ static int decode_locked(struct cps_cached *s, uint32_t upto)
 		return -EIO;
 	if (!s->cursor)
 		rc = resume(s, ready);
+	have_pages(s->data, ready, upto);
 	if (rc == 0)
 		rc = cps_cursor_read(s->cursor, s->data + ready, upto - ready);
 	if (rc < 0) {

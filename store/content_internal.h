@@ -59,11 +59,10 @@ struct cps_content {
 	struct cps_cache *cache;
 	struct cps_blob blob;
 	struct cps_seek *seek;
-	struct cps_kept *kept;      /* NULL: nothing is kept */
-	_Atomic uint64_t expected;  /* where a reader in order goes on */
-	_Atomic uint64_t run_start; /* where it began */
-	atomic_uint last;           /* span read last */
-	unsigned int active;        /* workers inside; under cache lock */
+	struct cps_kept *kept;     /* NULL: nothing is kept */
+	_Atomic uint64_t expected; /* where a reader in order goes on */
+	atomic_uint last;          /* span read last */
+	unsigned int active;       /* workers inside; under cache lock */
 };
 
 /** A use of the span. peek  only when it is there; else it is made.

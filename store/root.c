@@ -133,8 +133,10 @@ static int try_index(struct opening *o, const struct cps_digest *diff_id,
 		rc = cps_index_open(out->map.data, out->map.len, diff_id, &out->index,
 				    o->err);
 	/* A tree is built of all of it, and would keep what is wrong. */
-	if (rc == 0)
+	if (rc == 0) {
+		cps_map_fetch(&out->map);
 		rc = cps_index_verify(out->index, o->err);
+	}
 	if (rc < 0)
 		layer_index_close(out);
 	if (rc != -EBADMSG)
@@ -294,8 +296,10 @@ static int try_tree(struct opening *o, const struct cps_digest *key)
 
 	if (rc == 0)
 		rc = use_tree(o, root->map.data, root->map.len, key);
-	if (rc == 0 && root->map.len <= TREE_VERIFY_MAX)
+	if (rc == 0 && root->map.len <= TREE_VERIFY_MAX) {
+		cps_map_fetch(&root->map);
 		rc = cps_tree_verify(root->tree, o->err);
+	}
 	if (rc != -EBADMSG)
 		return rc;
 	cps_warn("a damaged tree is made anew");

@@ -47,14 +47,17 @@ static int check_free(struct cps_top *top, uint64_t dir, const struct cps_bytes 
 int cps_point(struct cps_top *top, struct cps_node *dir, const struct cps_bytes *name,
 	      uint64_t ino, uint32_t mode)
 {
-	const struct cps_dent *d = cps_dents_find(&dir->dents, name->data, name->len);
+	const struct cps_dent *d =
+		cps_dents_find(cps_node_dents(dir), name->data, name->len);
 	bool covers = d && d->covers;
 	uint32_t pos;
 
 	if (!d && cps_is_lower(dir->ino))
 		covers = cps_tree_lookup(top->root->tree, cps_lower_pos(dir->ino),
 					 name->data, name->len, &pos) == 0;
-	return cps_dents_set(&dir->dents, name->data, name->len, ino, IFTODT(mode),
+	if (!cps_node_own_dents(dir))
+		return -ENOMEM;
+	return cps_dents_set(dir->dents, name->data, name->len, ino, IFTODT(mode),
 			     covers);
 }
 
@@ -142,6 +145,7 @@ int cps_apply_make(struct cps_top *top, const struct cps_change *c)
 
 int cps_check_link(struct cps_top *top, const struct cps_change *c)
 {
+	const struct cps_node *n;
 	struct cps_brief brief;
 	int rc = cps_top_brief(top, c->ino, &brief);
 
@@ -151,6 +155,11 @@ int cps_check_link(struct cps_top *top, const struct cps_change *c)
 		return -EPERM;
 	if (brief.nlink == UINT32_MAX)
 		return -EMLINK;
+	/* As vfs_link() has it: only one that never had a name may get its first. So
+	 * replay need not keep what has lost its last. */
+	n = cps_node_find(top, c->ino);
+	if (n && n->flags & CPS_NODE_UNLINKED)
+		return -ENOENT;
 	return check_free(top, c->dir, &c->name);
 }
 
@@ -211,6 +220,8 @@ static void lose_name(struct cps_top *top, struct cps_node *n, struct cps_node *
 	} else if (n->nlink) {
 		n->nlink--;
 	}
+	if (!n->nlink)
+		n->flags |= CPS_NODE_UNLINKED;
 	cps_node_drop_if_dead(top, n);
 }
 

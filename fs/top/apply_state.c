@@ -102,7 +102,7 @@ int cps_check_dirent(struct cps_top *top, const struct cps_change *c)
 		rc = cps_check_name(&c->name);
 	if (rc < 0)
 		return rc;
-	if (!dir || cps_dents_find(&dir->dents, c->name.data, c->name.len))
+	if (!dir || cps_dents_find(cps_node_dents(dir), c->name.data, c->name.len))
 		return -EBADMSG;
 	if (!c->ino)
 		return 0;

@@ -25,7 +25,8 @@ static uint64_t live_bytes(const struct cps_top *top)
 		if (!n)
 			continue;
 		bytes += NODE_BYTES + n->xattrs.len +
-			 (n->dents.count - n->dents.gone) * NAME_BYTES;
+			 (cps_node_dents(n)->count - cps_node_dents(n)->gone) *
+				 NAME_BYTES;
 		for (size_t r = 0; r < n->ranges.count; r++)
 			bytes += n->ranges.items[r].in == CPS_IN_LOG
 					 ? n->ranges.items[r].len
@@ -73,7 +74,7 @@ static int64_t in_ns(const struct timespec *t)
 /* Records that put_content() and put_dents() will write of it. */
 static uint64_t count_records(const struct cps_node *n)
 {
-	uint64_t count = n->dents.count - n->dents.gone;
+	uint64_t count = cps_node_dents(n)->count - cps_node_dents(n)->gone;
 
 	for (size_t i = 0; i < n->ranges.count; i++)
 		count += n->ranges.items[i].in == CPS_IN_LOG
@@ -173,7 +174,7 @@ static int put_dents(struct copy *to, const struct cps_node *n)
 	size_t pos = 0;
 	int rc = 0;
 
-	while (rc == 0 && (d = cps_dents_each(&n->dents, &pos))) {
+	while (rc == 0 && (d = cps_dents_each(cps_node_dents(n), &pos))) {
 		struct cps_change c = {
 			.type = CPS_CHANGE_DIRENT,
 			.who = n->who,

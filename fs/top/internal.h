@@ -19,10 +19,11 @@
 #define CPS_XATTR_CAPS  "security.capability"
 
 enum cps_node_flags {
-	CPS_NODE_ATTRS = 1,   /* attributes are not the lower inode's */
-	CPS_NODE_CONTENT = 2, /* nor is the content */
-	CPS_NODE_XATTRS = 4,  /* nor are the xattrs: node->xattrs holds all of them */
-	CPS_NODE_LOST = 8,    /* where no range is, content may be lost: no zeros */
+	CPS_NODE_ATTRS = 1,     /* attributes are not the lower inode's */
+	CPS_NODE_CONTENT = 2,   /* nor is the content */
+	CPS_NODE_XATTRS = 4,    /* nor are the xattrs: node->xattrs holds all of them */
+	CPS_NODE_UNLINKED = 16, /* it lost its last name, and gets none again */
+	CPS_NODE_LOST = 8,      /* where no range is, content may be lost: no zeros */
 };
 
 /** An inode that is new, or no longer as it is below. */
@@ -42,7 +43,7 @@ struct cps_node {
 	bool named;      /* a folder: compaction wrote its name */
 	bool placed;     /* a folder: verified to be below the root */
 	struct cps_xset xattrs;
-	struct cps_dents dents;   /* of a folder */
+	struct cps_dents *dents;  /* of a folder, owned; NULL: it differs in no name */
 	struct cps_ranges ranges; /* of a regular file */
 	char *target;             /* of a new symlink, owned, NUL-terminated */
 };
@@ -114,6 +115,15 @@ static inline bool cps_is_dead(const struct cps_top *top, uint64_t ino)
 	       top->lower_refs[cps_lower_pos(ino)] & CPS_LOWER_DEAD;
 }
 
+static inline const struct cps_dents *cps_node_dents(const struct cps_node *node)
+{
+	static const struct cps_dents none;
+
+	return node->dents ? node->dents : &none;
+}
+
+/** The same, to be changed. NULL: no memory. */
+struct cps_dents *cps_node_own_dents(struct cps_node *node);
 /** NULL: as it is below, or not there. */
 struct cps_node *cps_node_find(const struct cps_top *top, uint64_t ino);
 /** The node of an inode, made from the lower one when there is none yet. -ENOENT. */

@@ -192,8 +192,9 @@ static int read_lower(struct cps_top *top, const struct cps_node *n, uint64_t di
 			return rc;
 		if (lower.name_len > CPS_NAME_MAX)
 			return -EIO;
-		if (n && n->dents.covering)
-			d = cps_dents_find(&n->dents, lower.name, lower.name_len);
+		if (n && cps_node_dents(n)->covering)
+			d = cps_dents_find(cps_node_dents(n), lower.name,
+					   lower.name_len);
 		if (d && !d->ino)
 			continue;
 		memcpy(out->name, lower.name, lower.name_len);
@@ -211,7 +212,7 @@ static int read_added(const struct cps_node *n, uint64_t cookie,
 		      struct cps_top_entry *out)
 {
 	const struct cps_dent *d =
-		n ? cps_dents_next(&n->dents,
+		n ? cps_dents_next(cps_node_dents(n),
 				   cookie > COOKIE_TOP ? cookie - COOKIE_TOP : 0)
 		  : NULL;
 

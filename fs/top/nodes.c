@@ -67,10 +67,19 @@ int cps_node_add(struct cps_top *top, uint64_t ino, struct cps_node **out)
 	return 0;
 }
 
+struct cps_dents *cps_node_own_dents(struct cps_node *n)
+{
+	if (!n->dents)
+		n->dents = calloc(1, sizeof(*n->dents));
+	return n->dents;
+}
+
 static void free_node(struct cps_node *n)
 {
 	cps_xset_release(&n->xattrs);
-	cps_dents_release(&n->dents);
+	if (n->dents)
+		cps_dents_release(n->dents);
+	free(n->dents);
 	cps_ranges_release(&n->ranges);
 	free(n->target);
 	free(n);
@@ -134,8 +143,7 @@ static void doom_files(struct cps_top *top, const struct cps_node *n)
 
 void cps_node_drop_if_dead(struct cps_top *top, struct cps_node *n)
 {
-	/* The log may go on with a file that has no name but is in use. */
-	if (top->replaying || n->nlink || refs_of(top, n))
+	if (n->nlink || refs_of(top, n))
 		return;
 	doom_files(top, n);
 	bury(top, n);
@@ -246,7 +254,8 @@ int cps_top_child(struct cps_top *top, uint64_t dir, const char *name, size_t le
 		  uint64_t *ino, bool *covers)
 {
 	const struct cps_node *n = cps_node_find(top, dir);
-	const struct cps_dent *d = n ? cps_dents_find(&n->dents, name, len) : NULL;
+	const struct cps_dent *d =
+		n ? cps_dents_find(cps_node_dents(n), name, len) : NULL;
 	uint32_t pos;
 	int rc;
 
@@ -272,12 +281,12 @@ int cps_top_entries(struct cps_top *top, uint64_t dir, uint64_t *count)
 	struct cps_inode inode;
 	int rc;
 
-	*count = n ? n->dents.live : 0;
+	*count = n ? cps_node_dents(n)->live : 0;
 	if (!cps_is_lower(dir))
 		return 0;
 	rc = cps_tree_inode(top->root->tree, cps_lower_pos(dir), &inode);
 	if (rc == 0)
-		*count += inode.children - (n ? n->dents.covering : 0);
+		*count += inode.children - (n ? cps_node_dents(n)->covering : 0);
 	return rc;
 }
 

@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/base/mem.h"
+
+#define FEW 4u /* ranges that are counted out one by one */
 
 void cps_ranges_release(struct cps_ranges *ranges)
 {
@@ -14,9 +17,20 @@ void cps_ranges_release(struct cps_ranges *ranges)
 
 int cps_ranges_reserve(struct cps_ranges *ranges)
 {
-	/* One in the middle of another makes three of one. */
-	return cps_grow(&ranges->items, &ranges->cap, ranges->count + 2,
-			sizeof(*ranges->items));
+	/* One in the middle of another makes three of one. Most files have one. */
+	size_t need = ranges->count ? ranges->count + 2 : 1;
+	struct cps_range *items;
+
+	if (need > FEW)
+		return cps_grow(&ranges->items, &ranges->cap, need, sizeof(*items));
+	if (need <= ranges->cap)
+		return 0;
+	items = reallocarray(ranges->items, need, sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	ranges->items = items;
+	ranges->cap = need;
+	return 0;
 }
 
 static uint64_t end_of(const struct cps_range *r)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fs/top/apply.h"
 #include "fs/top/salvage.h"
 #include "fs/top/verify.h"
 #include "store/base/log.h"
@@ -123,6 +124,27 @@ static int take(struct course *course, struct cps_change *c)
 	return rc;
 }
 
+/* A file that was still open when it lost its last name, which it cannot get back: the
+ * log goes on with it, but whoever had it is gone. */
+static bool is_of_the_dead(struct cps_top *top, const struct cps_change *c)
+{
+	switch (c->type) {
+	case CPS_CHANGE_ATTR:
+	case CPS_CHANGE_XATTR:
+	case CPS_CHANGE_DATA:
+	case CPS_CHANGE_OWN:
+	case CPS_CHANGE_SPILL:
+	case CPS_CHANGE_ZERO:
+		break;
+	default:
+		return false;
+	}
+	if (cps_is_lower(c->ino))
+		return cps_is_dead(top, c->ino);
+	return c->ino < top->next_ino && !cps_node_find(top, c->ino) &&
+	       !cps_toplog_lost(top->log);
+}
+
 /* With a part of the state lost, some of what follows has lost its ground. */
 static int take_or_leave(struct course *course, struct cps_change *c)
 {
@@ -134,6 +156,11 @@ static int take_or_leave(struct course *course, struct cps_change *c)
 	/* What comes next is no part of the state, and START may be lost too. */
 	if (lost && !cps_toplog_in_state(log) && c->type != CPS_CHANGE_START)
 		rc = settle(course);
+	if (rc == 0 && is_of_the_dead(course->top, c)) {
+		if (c->gen >= CPS_IN_FILES && c->gen < UINT32_MAX)
+			cps_use_gen(course->top, c->gen);
+		return 0;
+	}
 	if (rc == 0)
 		rc = take(course, c);
 	if (rc == 0 || rc == -ENOMEM || !is_damaged(course) ||

@@ -85,7 +85,9 @@ static int take_away(struct walk *w, uint64_t dir, const struct cps_top_entry *e
 	if (rc < 0)
 		return rc;
 	w->out->names++;
-	return cps_dents_set(&n->dents, e->name, len, 0, 0, covers);
+	if (!cps_node_own_dents(n))
+		return -ENOMEM;
+	return cps_dents_set(n->dents, e->name, len, 0, 0, covers);
 }
 
 /* A folder is where its own name in the top says, not where it was below. */
@@ -95,7 +97,8 @@ static bool is_elsewhere(struct walk *w, uint64_t dir, const struct cps_top_entr
 	const struct cps_node *parent = cps_node_find(w->top, dir);
 
 	return n && n->named &&
-	       !(parent && cps_dents_find(&parent->dents, e->name, strlen(e->name)));
+	       !(parent &&
+		 cps_dents_find(cps_node_dents(parent), e->name, strlen(e->name)));
 }
 
 static int visit_folder(struct walk *w, uint64_t dir, const struct cps_top_entry *e,

@@ -36,8 +36,8 @@ static int is_covered(struct cps_top *top, const struct cps_node *parent, uint64
 				    &de)) == 1;
 	     i++)
 		if (cps_view_number(de.ino) == dir)
-			return cps_dents_find(&parent->dents, de.name, de.name_len) !=
-			       NULL;
+			return cps_dents_find(cps_node_dents(parent), de.name,
+					      de.name_len) != NULL;
 	return rc;
 }
 
@@ -82,7 +82,7 @@ static int check_moved(struct cps_top *top, const struct cps_node *n)
 		return n->parent == lower_parent ? 0 : -EBADMSG;
 	parent = cps_node_find(top, lower_parent);
 	if (parent)
-		return parent->dents.covering ? 0 : -EBADMSG;
+		return cps_node_dents(parent)->covering ? 0 : -EBADMSG;
 	rc = is_gone(top, lower_parent);
 	return rc < 0 ? rc : rc ? 0 : -EBADMSG;
 }
@@ -93,7 +93,7 @@ static int check_covered(struct cps_top *top, const struct cps_node *dir)
 	struct cps_dirent de;
 	int rc = 0;
 
-	if (!cps_is_lower(dir->ino) || !dir->dents.covering)
+	if (!cps_is_lower(dir->ino) || !cps_node_dents(dir)->covering)
 		return 0;
 	for (uint32_t i = 0;
 	     (rc = cps_tree_readdir(top->root->tree, cps_lower_pos(dir->ino), i,
@@ -101,7 +101,8 @@ static int check_covered(struct cps_top *top, const struct cps_node *dir)
 	     i++) {
 		const struct cps_node *n = cps_node_find(top, cps_view_number(de.ino));
 
-		if (n && n->named && !cps_dents_find(&dir->dents, de.name, de.name_len))
+		if (n && n->named &&
+		    !cps_dents_find(cps_node_dents(dir), de.name, de.name_len))
 			return -EBADMSG;
 	}
 	return rc;

@@ -146,6 +146,13 @@ int cps_map_fd(int fd, struct cps_map *out)
 	return 0;
 }
 
+void cps_map_fetch(const struct cps_map *map)
+{
+	/* Where the kernel does not know how, the pages come one by one. */
+	if (map->data)
+		madvise((void *)(uintptr_t)map->data, map->len, MADV_POPULATE_READ);
+}
+
 void cps_map_release(struct cps_map *map)
 {
 	if (map->data)

@@ -51,6 +51,8 @@ struct cps_map {
 
 /** 0 or -errno. `fd` may be closed afterwards. */
 int cps_map_fd(int fd, struct cps_map *out);
+/** All of it will be read: have it mapped at once instead of page by page. */
+void cps_map_fetch(const struct cps_map *map);
 void cps_map_release(struct cps_map *map);
 
 /* cps_auto(cps_map) struct cps_map map = {0}; */

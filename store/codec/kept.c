@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "store/base/le.h"
 #include "store/codec/table.h"
@@ -15,12 +16,17 @@
 #define FREE_SHARE  4u /* of what the disk has free, one part may be taken */
 #define SPARE_SHARE 8u /* of what may be kept, this part is free at first */
 #define BLOCK_BYTES 512u
+/* Who asks for more, and faster, reads all there is, perhaps once in its life. */
+#define BURST_BYTES (128ll << 20) /* of a blob that a mount keeps at once */
+#define RATE_BYTES  (2ll << 20)   /* and what it may add each second */
 #define WORD_BITS   64u
 
 struct cps_kept {
 	const struct cps_seek *seek; /* borrowed */
 	int fd;
-	_Atomic int64_t room;      /* bytes that may still be written */
+	_Atomic int64_t room;    /* bytes that may still be written */
+	_Atomic int64_t written; /* bytes */
+	struct timespec since;
 	_Atomic uint64_t *present; /* a bit for each piece that may be there */
 };
 
@@ -162,6 +168,7 @@ int cps_kept_open(const struct cps_seek *seek, uint64_t max_bytes,
 		return -ENOMEM;
 	k->fd = -1;
 	k->seek = seek;
+	clock_gettime(CLOCK_MONOTONIC, &k->since);
 	k->present = calloc(words, sizeof(*k->present));
 	if (!k->present)
 		return -ENOMEM;
@@ -247,6 +254,17 @@ bool cps_kept_has(const struct cps_kept *kept, uint32_t span, uint32_t from,
 	return piece >= end;
 }
 
+/* Reserve room for `len` bytes. */
+static bool may_write(struct cps_kept *k, int64_t len)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return atomic_load(&k->written) + len <=
+		       BURST_BYTES + (now.tv_sec - k->since.tv_sec) * RATE_BYTES &&
+	       atomic_fetch_sub(&k->room, len) >= len;
+}
+
 void cps_kept_add(struct cps_kept *kept, uint32_t span, uint32_t from, uint32_t to,
 		  const uint8_t *data)
 {
@@ -261,8 +279,9 @@ void cps_kept_add(struct cps_kept *kept, uint32_t span, uint32_t from, uint32_t 
 		from += CPS_CHECK_BYTES;
 		data += CPS_CHECK_BYTES;
 	}
-	if (first >= end || atomic_fetch_sub(&kept->room, to - from) < to - from)
+	if (first >= end || !may_write(kept, to - from))
 		return;
+	atomic_fetch_add(&kept->written, to - from);
 	if (cps_pwrite_full(kept->fd, data, to - from, first * CPS_CHECK_BYTES) < 0) {
 		atomic_store(&kept->room, 0);
 		return;

@@ -51,13 +51,18 @@ fresh() {
 	mount --bind "${R:?}" "${R:?}"
 }
 
+# remark: the test itself changed what the machine has
+remark() {
+	rm -f "${TMP:?}/before"
+}
+
 PROBES=0
 # probe STATUS TEXT OPTION... PROGRAM...: over $R, then nothing of the machine's changed
 probe() {
 	local status=$1 text=$2 rc=0
 	shift 2
 	PROBES=$((PROBES + 1))
-	marked >"${TMP:?}/before"
+	[ -e "${TMP:?}/before" ] || marked >"${TMP:?}/before"
 	OUT=$(timeout -k 1 30 "${DRIVER[@]}" "${MARK:?}/run" "${OPTIONS[@]}" "$@" 2>&1 </dev/null) || rc=$?
 	marked >"${TMP:?}/after"
 	diff "${TMP:?}/before" "${TMP:?}/after" >&2 || fail "'$*' changed the machine"

@@ -71,4 +71,11 @@ refuses 1 "no-such-dir" "$CAPAS" mount "oci:$TMP/oci:x" "$TMP/no-such-dir"
 refuses 1 "no layer 9" "$CAPAS" mount --upto 9 "oci:$TMP/oci:x" "$MNT"
 refuses 1 "bogus" "$CAPAS" mount -o bogus "oci:$TMP/oci:x" "$MNT"
 refuses 1 "no mount of capas" "$CAPAS" umount "$TMP"
+# A lock of the caller's is free when he ends it: the driver does not hold it.
+"$CAPAS" mount "oci:$TMP/oci:x" "$MNT" 9>"$TMP/lock" || fail "mount"
+driver=$(getfattr --only-values -n user.capas.driver "$MNT" 2>/dev/null)
+for fd in /proc/"$driver"/fd/*; do
+	[ "$(readlink "$fd")" != "$TMP/lock" ] || fail "the driver keeps what its caller had open"
+done
+"$CAPAS" umount "$MNT" || fail "umount"
 echo ok

@@ -167,9 +167,10 @@ kernel_views() {
 	probe 0 "" "$R" sh -c 'test ! -s /proc/kcore && test ! -s /proc/keys && test ! -s /proc/timer_list'
 	probe 0 "1:3" "$R" stat -c %t:%T /proc/keys
 	probe 0 "" "$R" sh -c 'test -z "$(ls /sys/firmware /proc/acpi /proc/scsi 2>/dev/null | grep -v : )"'
-	for name in /proc/sys/kernel/core_pattern /proc/sysrq-trigger /proc/sys/vm/drop_caches \
+	for name in /proc/sys/kernel/core_pattern /proc/sysrq-trigger /proc/sys/vm/swappiness \
 		/proc/irq/default_smp_affinity /sys/kernel/mm/ksm/run; do
-		probe 1 "$name" "$R" sh -c "echo x >$name"
+		# What is there already: a broken sandbox shall harm nobody.
+		probe 1 "$name" "$R" sh -c "value=\$(cat $name 2>/dev/null); echo \${value:-0} >$name"
 	done
 	probe 1 "" "$R" mount -t proc proc /tmp
 	probe 1 "" "$R" umount /proc/keys
@@ -190,6 +191,7 @@ hostile_programs() {
 	exec 7<"$MARK/file" 8>>"$TMP/other" 9<"$MARK"
 	probe 0 "three" "$R" probe fds
 	probe 0 "three" -v "$TMP/vol:/v" -X "probe fds" "$R" sleep 100
+	probe 0 "init has none" -x "ls -l /proc/\$INIT/fd | grep -q $MARK || echo init has none" "$R" sleep 0.1
 	exec 7<&- 8>&- 9<&-
 	probe 0 "43 denied" -X "probe denied" "$R" sleep 100
 	probe 0 "closed" -X "probe exe" "$R" sleep 100
@@ -213,7 +215,9 @@ hostile_programs() {
 	HOST_SECRET=secret probe 1 "" -e A=b "$R" sh -c 'env | grep SECRET'
 	root_probe 0 "HOME=/home/ana" -u 1000 "$R" env
 	probe 0 "0022" "$R" sh -c umask
+	trap '' PIPE QUIT
 	probe 0 "SigIgn:	0000000000000000" "$R" grep SigIgn /proc/self/status
+	trap - PIPE QUIT
 	probe 0 "CapEff:	00000000a80425fb" "$R" grep CapEff /proc/self/status
 	root_probe 0 "CapBnd:	00000000a80425fb" -u 1000 "$R" grep CapBnd /proc/self/status
 	root_probe 0 "CapPrm:	0000000000000000" -u 1000 "$R" grep CapPrm /proc/self/status
@@ -271,20 +275,20 @@ lives() {
 	probe 7 "" "$R" sh -c 'exit 7'
 	# Orphans are buried, whatever outlives the program is not.
 	probe 0 "none" "$R" sh -c '(sleep 0.1 &); (sleep 0.1 &); sleep 0.5; ps -o stat | grep Z || echo none'
-	probe 0 "" "$R" sh -c 'sleep 98761 & exit 0'
-	gone "sleep 98761" || fail "a process outlived its sandbox"
+	probe 0 "" "$R" sh -c "sleep 98761.$$ & exit 0"
+	gone "sleep 98761.$$" || fail "a process outlived its sandbox"
 	# The program cannot end or signal what keeps it.
 	probe 0 "alive" "$R" sh -c 'kill -9 1; kill -STOP 1; sleep 0.1; echo alive'
-	"${DRIVER[@]}" "$MARK/run" "${OPTIONS[@]}" "$R" sleep 98762 </dev/null &
+	"${DRIVER[@]}" "$MARK/run" "${OPTIONS[@]}" "$R" sleep 98762.$$ </dev/null &
 	local driver=$!
 	for _ in $(seq 100); do
-		! pgrep -f "^sleep 98762" >/dev/null || break
+		! pgrep -f "^sleep 98762.$$" >/dev/null || break
 		sleep 0.05
 	done
-	pgrep -f "^sleep 98762" >/dev/null || fail "the program did not start"
+	pgrep -f "^sleep 98762.$$" >/dev/null || fail "the program did not start"
 	kill -KILL $driver
 	wait $driver 2>/dev/null || true
-	gone "^sleep 98762" || fail "the program outlived who started it"
+	gone "^sleep 98762.$$" || fail "the program outlived who started it"
 	PROBES=$((PROBES + 1))
 }
 

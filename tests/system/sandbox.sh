@@ -26,17 +26,17 @@ if "$MARK/run" -p 100 -g "$GROUP" "$R" true 2>"$TMP/err"; then
 	probe 0 "" -X true -p 8 -g "$GROUP" "$R" sleep 100
 	[ -z "$(groups_left)" ] || fail "groups were left: $(groups_left)"
 	# What a killed driver leaves is taken over.
-	"$MARK/run" -p 8 -m 100000000 -g "$GROUP" "$R" sleep 98763 </dev/null &
+	"$MARK/run" -p 8 -m 100000000 -g "$GROUP" "$R" sleep 98763.$$ </dev/null &
 	driver=$!
 	for _ in $(seq 100); do
-		! pgrep -f "^sleep 98763" >/dev/null || break
+		! pgrep -f "^sleep 98763.$$" >/dev/null || break
 		sleep 0.05
 	done
 	kill -KILL $driver
 	wait $driver 2>/dev/null || true
 	[ -n "$(groups_left)" ] || fail "no group was left: the test is wrong"
 	for _ in $(seq 100); do
-		pgrep -f "^sleep 98763" >/dev/null || break
+		pgrep -f "^sleep 98763.$$" >/dev/null || break
 		sleep 0.05
 	done
 	probe 0 "" -p 8 -m 100000000 -g "$GROUP" "$R" true
@@ -58,6 +58,7 @@ search example.org
 " "$R" cat /etc/resolv.conf
 	! pgrep -f "slirp4netns.*netns-type=path" >/dev/null || sleep 0.5
 	mount --bind /dev/null "$(command -v slirp4netns)"
+	remark
 fi
 probe 125 "needs slirp4netns" -n private "$R" true
 
@@ -74,6 +75,7 @@ for file in subuid subgid; do
 	: >"$TMP/$file"
 	mount --bind "$TMP/$file" /etc/$file
 done
+remark
 fresh
 probe 0 "1 users, 1 groups" "$R" true
 probe 0 "uid=0(root) gid=0(root)" "$R" id

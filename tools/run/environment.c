@@ -30,19 +30,22 @@ static const char *get(char *const *env, const char *name)
 }
 
 int cps_environment(const struct cps_process *process, const char *home, char ***out,
-		    struct cps_err *err)
+		    char **added, struct cps_err *err)
 {
 	size_t count = count_of(process->env);
 	char **env = calloc(count + 2, sizeof(*env));
 
+	*added = NULL;
 	if (!env)
 		return cps_err_nomem(err);
 	if (count)
 		memcpy(env, process->env, count * sizeof(*env));
-	if (!get(process->env, "HOME") && asprintf(&env[count], "HOME=%s", home) < 0) {
+	if (!get(process->env, "HOME") && asprintf(added, "HOME=%s", home) < 0) {
 		free(env);
+		*added = NULL;
 		return cps_err_nomem(err);
 	}
+	env[count] = *added;
 	*out = env;
 	return 0;
 }

@@ -23,36 +23,11 @@
 #include "tools/run/scene.h"
 #include "tools/run/terminal.h"
 
-#define ROOTFS      "rootfs"
-#define FILES_MAX   2 /* resolv.conf and hosts */
 #define PID_POLL_MS 2
 
-/* All that is made for one start. */
-struct setup {
-	const struct cps_sandbox_opts *opts;
-	const struct cps_process *process;
-	struct cps_user user;
-	char *base;     /* owned; where the root is mounted */
-	char *cwd;      /* owned */
-	char **targets; /* owned, NULL-ended */
-	int bundle, root;
-};
+/* ---- the bundle ---- */
 
-static void setup_release(struct setup *setup)
-{
-	for (char **t = setup->targets; t && *t; t++)
-		free(*t);
-	free(setup->targets);
-	free(setup->base);
-	free(setup->cwd);
-	cps_user_release(&setup->user);
-	cps_fd_auto(&setup->bundle);
-	cps_fd_auto(&setup->root);
-}
-
-/* ---- the root and the volumes ---- */
-
-static int write_file(int dir, const char *name, const char *text)
+int cps_oci_write_file(int dir, const char *name, const char *text)
 {
 	cps_auto(cps_fd) int fd = openat(
 		dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -60,198 +35,23 @@ static int write_file(int dir, const char *name, const char *text)
 	return fd < 0 ? -errno : cps_write_full(fd, text, strlen(text));
 }
 
-/* Mount it on the bundle's folder; setup->root is what is found there. */
-static int mount_root(struct setup *setup, int root, struct cps_err *err)
+static int write_bundle(const struct cps_oci_setup *setup, struct cps_err *err)
 {
-	cps_auto(cps_fd) int copy = cps_mount_copy(root), onto = -1;
-	int rc = copy < 0 ? copy : 0;
-
-	if (rc == 0 && mkdirat(setup->bundle, ROOTFS, 0755) < 0 && errno != EEXIST)
-		rc = -errno;
-	if (rc == 0) {
-		onto = openat(setup->bundle, ROOTFS, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		rc = onto < 0 ? -errno : cps_mount_attach(copy, onto);
-	}
-	if (rc < 0)
-		return cps_err_sys(err, rc, "mount the root in the bundle");
-	setup->root = CPS_TAKE_FD(copy);
-	return 0;
-}
-
-/* Volumes get paths: the runtime opens them in a process of its own. */
-static int mount_volumes(const struct setup *setup, struct cps_err *err)
-{
-	const struct cps_sandbox_opts *opts = setup->opts;
-
-	for (size_t i = 0; i < opts->volume_count; i++) {
-		cps_auto(cps_fd) int copy = cps_mount_copy(opts->volumes[i].source);
-		cps_auto(cps_fd) int onto = -1;
-		char name[CPS_OCI_VOLUME_MAX];
-		struct stat st;
-		int rc = copy < 0 ? copy : fstat(copy, &st) < 0 ? -errno : 0;
-
-		cps_oci_volume_name(name, i);
-		if (rc == 0 && S_ISDIR(st.st_mode))
-			rc = mkdirat(setup->bundle, name, 0700) < 0 ? -errno : 0;
-		else if (rc == 0)
-			rc = write_file(setup->bundle, name, "");
-		if (rc == 0) {
-			onto = openat(setup->bundle, name,
-				      O_PATH | O_NOFOLLOW | O_CLOEXEC);
-			rc = onto < 0 ? -errno : cps_mount_attach(copy, onto);
-		}
-		if (rc < 0)
-			return cps_err_sys(err, rc, "volume for '%s'",
-					   opts->volumes[i].target);
-	}
-	return 0;
-}
-
-/* The path without links of what is there; it is made when missing. */
-static int resolve(const struct setup *setup, const char *path, bool folder, char **out,
-		   struct cps_err *err)
-{
-	cps_auto(cps_fd) int fd = cps_inside_make(setup->root, path, folder, err);
-	size_t skip = strlen(setup->base);
-	char name[64], real[PATH_MAX];
-	ssize_t len;
-
-	if (fd < 0)
-		return fd;
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-	len = readlink(name, real, sizeof(real) - 1);
-	if (len < 0)
-		return cps_err_sys(err, -errno, "'%s' in the root", path);
-	real[len] = '\0';
-	if (strncmp(real, setup->base, skip) != 0 || (real[skip] && real[skip] != '/'))
-		return cps_err_set(err, -EXDEV, "'%s' is not in the root", path);
-	*out = strdup(real[skip] ? real + skip : "/");
-	return *out ? 0 : cps_err_nomem(err);
-}
-
-/* Of what the runtime mounts itself nothing is there yet, and our looking would not see
- * its links: it is refused by name. */
-static bool is_kernels(const char *path)
-{
-	static const char *const folders[] = {"/proc", "/sys", "/dev"};
-
-	for (size_t i = 0; i < CPS_ARRAY_LEN(folders); i++) {
-		size_t len = strlen(folders[i]);
-
-		if (strncmp(path, folders[i], len) == 0 &&
-		    (path[len] == '\0' || path[len] == '/'))
-			return true;
-	}
-	return false;
-}
-
-static int resolve_target(struct setup *setup, const char *path, bool folder,
-			  size_t *count, struct cps_err *err)
-{
-	char **out = &setup->targets[*count];
-	int rc = resolve(setup, path, folder, out, err);
-
-	if (rc < 0)
-		return cps_err_wrap(err, rc, "mount on '%s'", path);
-	(*count)++;
-	return strcmp(*out, "/") == 0 || is_kernels(*out)
-		       ? cps_err_sys(err, -EPERM, "mount on '%s'", path)
-		       : 0;
-}
-
-static int resolve_cwd(struct setup *setup, struct cps_err *err)
-{
-	const char *cwd = setup->process->cwd;
-	int rc = resolve(setup, cwd && *cwd ? cwd : "/", true, &setup->cwd, err);
-
-	if (rc < 0)
-		return cps_err_wrap(err, rc, "working folder");
-	return is_kernels(setup->cwd)
-		       ? cps_err_sys(err, -EPERM, "working folder '%s'", cwd)
-		       : 0;
-}
-
-static int resolve_all(struct setup *setup, struct cps_err *err)
-{
-	const struct cps_sandbox_opts *opts = setup->opts;
-	size_t count = 0, max = opts->volume_count + opts->tmpfs_count + FILES_MAX + 1;
-	int rc = 0;
-
-	setup->targets = calloc(max, sizeof(char *));
-	if (!setup->targets)
-		return cps_err_nomem(err);
-	for (size_t i = 0; rc == 0 && i < opts->volume_count; i++) {
-		struct stat st = {0};
-
-		fstat(opts->volumes[i].source, &st);
-		rc = resolve_target(setup, opts->volumes[i].target, S_ISDIR(st.st_mode),
-				    &count, err);
-	}
-	for (size_t i = 0; rc == 0 && i < opts->tmpfs_count; i++) {
-		char path[PATH_MAX];
-
-		snprintf(path, sizeof(path), "%.*s", (int)strcspn(opts->tmpfs[i], ":"),
-			 opts->tmpfs[i]);
-		rc = resolve_target(setup, path, true, &count, err);
-	}
-	if (rc == 0 && opts->resolv_conf)
-		rc = resolve_target(setup, "/etc/resolv.conf", false, &count, err);
-	if (rc == 0 && opts->hosts)
-		rc = resolve_target(setup, "/etc/hosts", false, &count, err);
-	return rc;
-}
-
-static int prepare_root(struct setup *setup, int root, struct cps_err *err)
-{
-	static const char *const folders[] = {"dev", "proc", "sys"};
-	int rc = mount_root(setup, root, err);
-
-	/* The three that the runtime mounts first have to be folders, not links to
-	 * some.
-	 */
-	for (size_t i = 0; rc == 0 && i < CPS_ARRAY_LEN(folders); i++) {
-		cps_auto(cps_fd) int fd =
-			cps_scene_folder(setup->root, folders[i], err);
-
-		rc = fd < 0 ? fd : 0;
-	}
-	if (rc == 0)
-		rc = cps_user_lookup(setup->root, setup->process->user, &setup->user,
-				     err);
-	if (rc == 0)
-		rc = resolve_cwd(setup, err);
-	if (rc == 0)
-		rc = resolve_all(setup, err);
-	return rc < 0 ? rc : mount_volumes(setup, err);
-}
-
-/* ---- the bundle ---- */
-
-static int write_bundle(const struct setup *setup, const char *bundle,
-			struct cps_err *err)
-{
-	const struct cps_oci_plan plan = {
-		.opts = setup->opts,
-		.process = setup->process,
-		.user = &setup->user,
-		.cwd = setup->cwd,
-		.targets = setup->targets,
-		.bundle = bundle,
-	};
 	cps_auto(cps_fd) int fd = -1;
 	int rc = 0;
 
 	if (setup->opts->resolv_conf)
-		rc = write_file(setup->bundle, "resolv.conf", setup->opts->resolv_conf);
+		rc = cps_oci_write_file(setup->bundle, "resolv.conf",
+					setup->opts->resolv_conf);
 	if (rc == 0 && setup->opts->hosts)
-		rc = write_file(setup->bundle, "hosts", setup->opts->hosts);
+		rc = cps_oci_write_file(setup->bundle, "hosts", setup->opts->hosts);
 	if (rc < 0)
 		return cps_err_sys(err, rc, "write the bundle");
 	fd = openat(setup->bundle, "config.json",
 		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return cps_err_sys(err, -errno, "write config.json");
-	return cps_oci_write_config(&plan, fd, err);
+	return cps_oci_write_config(setup, fd, err);
 }
 
 /* ---- running ---- */
@@ -269,7 +69,7 @@ static void hide_unified(void)
 		umount2("/sys/fs/cgroup/unified", MNT_DETACH);
 }
 
-__attribute__((noreturn)) static void run_runtime(const struct setup *setup,
+__attribute__((noreturn)) static void run_runtime(const struct cps_oci_setup *setup,
 						  const struct cps_oci *oci, int tty)
 {
 	int stdio[3];
@@ -306,7 +106,7 @@ static int open_terminal(const struct cps_process *process, int tty[2],
 }
 
 /* The runtime writes the program's process ID when it runs, or ends. */
-static int wait_for_program(const struct setup *setup, struct cps_oci *oci,
+static int wait_for_program(const struct cps_oci_setup *setup, struct cps_oci *oci,
 			    struct cps_err *err)
 {
 	struct pollfd end = {.fd = oci->pidfd, .events = POLLIN};
@@ -328,7 +128,7 @@ static int wait_for_program(const struct setup *setup, struct cps_oci *oci,
 			   setup->process->argv[0]);
 }
 
-static int start(struct setup *setup, struct cps_oci *out, int *master,
+static int start(struct cps_oci_setup *setup, struct cps_oci *out, int *master,
 		 struct cps_err *err)
 {
 	int tty[2] = {-1, -1}, rc = 0;
@@ -361,7 +161,7 @@ int cps_oci_start(const struct cps_sandbox_opts *opts, int root,
 		  const struct cps_process *process, struct cps_oci *out, int *tty,
 		  struct cps_err *err)
 {
-	struct setup setup = {.opts = opts, .process = process, .root = -1};
+	struct cps_oci_setup setup = {.opts = opts, .process = process, .root = -1};
 	int rc;
 
 	*out = (struct cps_oci){.runtime = opts->runtime,
@@ -369,19 +169,19 @@ int cps_oci_start(const struct cps_sandbox_opts *opts, int root,
 				.pid = -1,
 				.pidfd = -1};
 	setup.bundle = open(opts->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	out->bundle = realpath(opts->bundle, NULL);
+	setup.path = out->bundle = realpath(opts->bundle, NULL);
 	if (setup.bundle < 0 || !out->bundle ||
-	    asprintf(&setup.base, "%s/" ROOTFS, out->bundle) < 0 ||
+	    asprintf(&setup.base, "%s/" CPS_OCI_ROOTFS, out->bundle) < 0 ||
 	    asprintf(&out->id, "capas-%s", strrchr(out->bundle, '/') + 1) < 0) {
 		rc = cps_err_sys(err, -errno, "bundle '%s'", opts->bundle);
 	} else {
-		rc = prepare_root(&setup, root, err);
+		rc = cps_oci_prepare_root(&setup, root, err);
 		if (rc == 0)
-			rc = write_bundle(&setup, out->bundle, err);
+			rc = write_bundle(&setup, err);
 		if (rc == 0)
 			rc = start(&setup, out, tty, err);
 	}
-	setup_release(&setup);
+	cps_oci_setup_release(&setup);
 	if (rc < 0)
 		cps_oci_release(out);
 	return rc == -ENOENT || rc == -EACCES ? -EINVAL : rc;
@@ -430,7 +230,7 @@ void cps_oci_release(struct cps_oci *oci)
 			unlink(path);
 	}
 	if (oci->bundle) {
-		snprintf(path, sizeof(path), "%s/" ROOTFS, oci->bundle);
+		snprintf(path, sizeof(path), "%s/" CPS_OCI_ROOTFS, oci->bundle);
 		umount2(path, MNT_DETACH);
 		rmdir(path);
 	}

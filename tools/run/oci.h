@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "tools/run/sandbox.h"
+#include "tools/run/user.h"
 
 /* The same sandbox made by runc or crun. They find their way in the root by paths, and
  * follow what a hostile one plants there (CVE-2025-31133 and its like): whatever they
@@ -33,16 +34,28 @@ void cps_oci_release(struct cps_oci *oci);
 
 /* ---- its parts ---- */
 
-/** What config.json says, where it is not in the options. */
-struct cps_user;
-struct cps_oci_plan {
+#define CPS_OCI_ROOTFS "rootfs" /* the root's name in the bundle */
+
+/** All that is made for one start. */
+struct cps_oci_setup {
 	const struct cps_sandbox_opts *opts;
 	const struct cps_process *process;
-	const struct cps_user *user;
-	const char *bundle; /* absolute */
-	const char *cwd;    /* without links */
-	char **targets;     /* of volumes, then tmpfs, then files: without links */
+	struct cps_user user;
+	const char *path; /* of the bundle, absolute, borrowed */
+	char *base;       /* owned; where the root is mounted */
+	/* Without links, owned; the targets are of volumes, then tmpfs, then files, and
+	 * NULL ends them. */
+	char *cwd, **targets;
+	int bundle, root; /* owned */
 };
+
+/** Mount root and volumes in the bundle, and look up or make all that the runtime will
+ *  go to by a path. 0 or -errno. */
+int cps_oci_prepare_root(struct cps_oci_setup *setup, int root, struct cps_err *err);
+void cps_oci_setup_release(struct cps_oci_setup *setup);
+
+/** 0 or -errno. */
+int cps_oci_write_file(int dir, const char *name, const char *text);
 
 /** Where a volume is mounted in the bundle. */
 #define CPS_OCI_VOLUME_MAX 32
@@ -51,7 +64,8 @@ static inline void cps_oci_volume_name(char name[CPS_OCI_VOLUME_MAX], size_t i)
 	snprintf(name, CPS_OCI_VOLUME_MAX, "volume-%zu", i);
 }
 
-/** Write the file. 0 or -errno. */
-int cps_oci_write_config(const struct cps_oci_plan *plan, int fd, struct cps_err *err);
+/** Write config.json. 0 or -errno. */
+int cps_oci_write_config(const struct cps_oci_setup *setup, int fd,
+			 struct cps_err *err);
 
 #endif

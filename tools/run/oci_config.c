@@ -92,20 +92,21 @@ static void put_caps(struct json_t *process)
 	cps_doc_put(process, "capabilities", value);
 }
 
-static int put_process(struct json_t *to, const struct cps_oci_plan *plan,
+static int put_process(struct json_t *to, const struct cps_oci_setup *setup,
 		       struct cps_err *err)
 {
 	struct json_t *value = cps_doc_new_object();
+	cps_auto(cps_free) char *home = NULL;
 	char **env;
-	int rc = cps_environment(plan->process, plan->user->home, &env, err);
+	int rc = cps_environment(setup->process, setup->user.home, &env, &home, err);
 
 	if (rc < 0)
 		return rc;
-	cps_doc_put_bool(value, "terminal", plan->process->terminal);
-	put_user(value, plan->user);
-	put_texts(value, "args", plan->process->argv);
+	cps_doc_put_bool(value, "terminal", setup->process->terminal);
+	put_user(value, &setup->user);
+	put_texts(value, "args", setup->process->argv);
 	put_env(value, env);
-	cps_doc_put_text(value, "cwd", plan->cwd);
+	cps_doc_put_text(value, "cwd", setup->cwd);
 	put_caps(value);
 	cps_doc_put_bool(value, "noNewPrivileges", false);
 	cps_doc_put(to, "process", value);
@@ -155,11 +156,11 @@ static void put_tmpfs(struct json_t *list, const char *target, const char *text)
 	put_mount(list, target, "tmpfs", "tmpfs", options);
 }
 
-static void put_mounts(struct json_t *to, const struct cps_oci_plan *plan)
+static void put_mounts(struct json_t *to, const struct cps_oci_setup *setup)
 {
-	const struct cps_sandbox_opts *opts = plan->opts;
+	const struct cps_sandbox_opts *opts = setup->opts;
 	struct json_t *list = cps_doc_new_array();
-	char *const *target = plan->targets;
+	char *const *target = setup->targets;
 	char source[PATH_MAX];
 
 	put_own_mounts(list);
@@ -167,7 +168,7 @@ static void put_mounts(struct json_t *to, const struct cps_oci_plan *plan)
 		char name[CPS_OCI_VOLUME_MAX];
 
 		cps_oci_volume_name(name, i);
-		snprintf(source, sizeof(source), "%s/%s", plan->bundle, name);
+		snprintf(source, sizeof(source), "%s/%s", setup->path, name);
 		put_mount(list, *target++, "bind", source,
 			  opts->volumes[i].read_only ? "rbind ro nodev"
 						     : "rbind rw nodev");
@@ -175,7 +176,7 @@ static void put_mounts(struct json_t *to, const struct cps_oci_plan *plan)
 	for (size_t i = 0; i < opts->tmpfs_count; i++)
 		put_tmpfs(list, *target++, opts->tmpfs[i]);
 	for (; *target; target++) {
-		snprintf(source, sizeof(source), "%s/%s", plan->bundle,
+		snprintf(source, sizeof(source), "%s/%s", setup->path,
 			 strstr(*target, "resolv.conf") ? "resolv.conf" : "hosts");
 		put_mount(list, *target, "bind", source,
 			  "rbind rw nosuid noexec nodev");
@@ -318,22 +319,22 @@ static void put_paths(struct json_t *to, const char *key, const char *const *pro
 	cps_doc_put(to, key, list);
 }
 
-int cps_oci_write_config(const struct cps_oci_plan *plan, int fd, struct cps_err *err)
+int cps_oci_write_config(const struct cps_oci_setup *setup, int fd, struct cps_err *err)
 {
 	struct json_t *doc = cps_doc_new_object(), *root = cps_doc_new_object();
 	struct json_t *linux_part = cps_doc_new_object();
-	int copy = dup(fd), rc = put_process(doc, plan, err);
+	int copy = dup(fd), rc = put_process(doc, setup, err);
 	FILE *out = copy < 0 ? NULL : fdopen(copy, "w");
 
 	cps_doc_put_text(doc, "ociVersion", "1.0.2");
 	cps_doc_put_text(root, "path", "rootfs");
-	cps_doc_put_bool(root, "readonly", plan->opts->read_only);
+	cps_doc_put_bool(root, "readonly", setup->opts->read_only);
 	cps_doc_put(doc, "root", root);
-	if (plan->opts->hostname)
-		cps_doc_put_text(doc, "hostname", plan->opts->hostname);
-	put_mounts(doc, plan);
-	put_namespaces(linux_part, plan->opts);
-	put_resources(linux_part, plan->opts);
+	if (setup->opts->hostname)
+		cps_doc_put_text(doc, "hostname", setup->opts->hostname);
+	put_mounts(doc, setup);
+	put_namespaces(linux_part, setup->opts);
+	put_resources(linux_part, setup->opts);
 	put_seccomp(linux_part);
 	put_paths(linux_part, "maskedPaths", cps_proc_masked, cps_sys_masked);
 	put_paths(linux_part, "readonlyPaths", cps_proc_read_only, NULL);

@@ -126,11 +126,6 @@ static int become_user(const struct cps_user *user)
 	return 0;
 }
 
-struct step {
-	const char *what;
-	int rc;
-};
-
 static int prepare_child(struct cps_launch *launch, int report, struct cps_err *err)
 {
 	int rc = place_fds(launch, report);
@@ -147,10 +142,13 @@ static int prepare_child(struct cps_launch *launch, int report, struct cps_err *
 	if (rc < 0)
 		return cps_err_sys(err, rc, "bound the capabilities");
 	rc = become_user(&launch->user);
-	if (rc < 0)
-		return cps_err_sys(err, rc, "become user %u:%u", launch->user.uid,
-				   launch->user.gid);
-	return 0;
+	/* With all capabilities only a user namespace can be in the way. */
+	if (rc == -EINVAL || rc == -EPERM)
+		return cps_err_set(err, rc,
+				   "become user %u:%u: your user namespace has no such "
+				   "ids; /etc/subuid and /etc/subgid give more",
+				   launch->user.uid, launch->user.gid);
+	return rc < 0 ? cps_err_sys(err, rc, "become user") : 0;
 }
 
 /* The last that needs what the program may not do; the filter comes before the
@@ -172,14 +170,15 @@ __attribute__((noreturn)) static void run_child(struct cps_launch *launch, int r
 {
 	cps_auto(cps_free) char **argv = NULL;
 	struct cps_err err = CPS_ERR_INIT;
-	char **env = NULL;
+	char **env = NULL, *home = NULL;
 	int rc = prctl(PR_SET_DUMPABLE, 0) < 0 ? -errno : 0;
 
 	forget_signals();
 	if (rc == 0)
 		rc = prepare_child(launch, report, &err);
 	if (rc == 0)
-		rc = cps_environment(&launch->process, launch->user.home, &env, &err);
+		rc = cps_environment(&launch->process, launch->user.home, &env, &home,
+				     &err);
 	if (rc == 0)
 		rc = cps_program_argv(&launch->process, &argv, &err);
 	if (rc == 0)

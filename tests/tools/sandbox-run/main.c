@@ -79,83 +79,78 @@ static int open_volumes(struct told *told)
 	return 0;
 }
 
-static int take_option(struct told *told, int option)
+/* Options of the sandbox; 1: it is none. */
+static int take_sandbox_option(struct told *told, int option)
 {
 	struct cps_sandbox_opts *opts = &told->opts;
 
-	switch (option) {
-	case 'u':
-		told->process.user = optarg;
-		break;
-	case 'w':
-		told->process.cwd = optarg;
-		break;
-	case 'e':
-		told->env[told->envs++ % LIST_MAX] = optarg;
-		break;
-	case 'H':
+	if (option == 'H')
 		opts->hostname = optarg;
-		break;
-	case 'n':
+	else if (option == 'n')
 		opts->net = *optarg == 'h'   ? CPS_NET_HOST
 			    : *optarg == 'p' ? CPS_NET_PRIVATE
 					     : CPS_NET_NONE;
-		break;
-	case 'R':
+	else if (option == 'R')
 		opts->read_only = true;
-		break;
-	case 'v':
+	else if (option == 'v')
 		return take_volume(told, optarg);
-	case 'T':
+	else if (option == 'T')
 		told->tmpfs[opts->tmpfs_count++ % LIST_MAX] = optarg;
-		break;
-	case 'd':
+	else if (option == 'd')
 		opts->resolv_conf = optarg;
-		break;
-	case 'h':
+	else if (option == 'h')
 		opts->hosts = optarg;
-		break;
-	case 't':
-		told->process.terminal = true;
-		break;
-	case 'm':
-		opts->memory_bytes = strtoull(optarg, NULL, 0);
-		break;
-	case 'c':
-		opts->cpus_milli = strtoull(optarg, NULL, 0);
-		break;
-	case 'p':
-		opts->pids = strtoull(optarg, NULL, 0);
-		break;
-	case 'g':
-		opts->cgroup = optarg;
-		break;
-	case 'U':
-		told->userns = true;
-		opts->rootless = true;
-		break;
-	case 'r':
-		opts->rootless = true;
-		break;
-	case 'o':
+	else if (option == 'o')
 		opts->runtime = optarg;
-		break;
-	case 'b':
+	else if (option == 'b')
 		opts->bundle = optarg;
-		break;
-	case 'x':
+	else if (option == 'r' || option == 'U')
+		opts->rootless = true;
+	else
+		return 1;
+	return 0;
+}
+
+static int take_limit(struct told *told, int option)
+{
+	if (option == 'm')
+		told->opts.memory_bytes = strtoull(optarg, NULL, 0);
+	else if (option == 'c')
+		told->opts.cpus_milli = strtoull(optarg, NULL, 0);
+	else if (option == 'p')
+		told->opts.pids = strtoull(optarg, NULL, 0);
+	else if (option == 'g')
+		told->opts.cgroup = optarg;
+	else
+		return 1;
+	return 0;
+}
+
+static int take_option(struct told *told, int option)
+{
+	int rc = take_sandbox_option(told, option);
+
+	told->userns |= option == 'U';
+	if (rc == 1)
+		rc = take_limit(told, option);
+	if (rc != 1)
+		return rc;
+	if (option == 'u')
+		told->process.user = optarg;
+	else if (option == 'w')
+		told->process.cwd = optarg;
+	else if (option == 'e')
+		told->env[told->envs++ % LIST_MAX] = optarg;
+	else if (option == 't')
+		told->process.terminal = true;
+	else if (option == 'x')
 		told->command = optarg;
-		break;
-	case 'X':
+	else if (option == 'X')
 		told->executed = optarg;
-		break;
-	case 's':
+	else if (option == 's')
 		told->signal = atoi(optarg);
-		break;
-	default:
-		fputs(usage, stderr);
-		return 124;
-	}
+	else
+		return fputs(usage, stderr), 124;
 	return 0;
 }
 

@@ -257,7 +257,7 @@ static void do_link(struct model *m)
 	int want;
 
 	any_name(m, dir->ino, name);
-	want = S_ISDIR(n->mode) ? -EPERM : may_add(m, dir, name);
+	want = S_ISDIR(n->mode) ? -EPERM : n->nlink ? may_add(m, dir, name) : -ENOENT;
 	assert_int_equal(cps_top_link(m->fx->top, &fx_who, n->ino, dir->ino, name),
 			 want);
 	if (want < 0)

@@ -226,6 +226,45 @@ static void what_was_not_on_record_is_not_shown_later(void **state)
 		assert_int_equal(got[i], 0);
 }
 
+/* What goes on with a file after its last name went is passed over: whoever had it open
+ * is gone. The numbers of its data files are not used again all the same. */
+static void the_dead_are_not_kept(void **state)
+{
+	struct fixture *fx = *state;
+	uint64_t f = fx_file(fx, "f"), big = fx_find(fx, "big");
+	struct stat st = {.st_mode = 0600};
+	char *was, *is;
+
+	cps_top_ref(fx->top, f);
+	cps_top_ref(fx->top, big);
+	assert_int_equal(fx_unlink(fx, "f"), 0);
+	assert_int_equal(fx_unlink(fx, "big"), 0);
+	for (uint64_t ino = f;; ino = big) {
+		assert_int_equal(fx_write(fx, ino, large, LARGE, 0), 0);
+		assert_int_equal(fx_write(fx, ino, "x", 1, 5 * LARGE), 0);
+		assert_int_equal(fx_truncate(fx, ino, 7), 0);
+		assert_int_equal(
+			cps_top_setattr(fx->top, &fx_who, ino, CPS_TOP_MODE, &st), 0);
+		assert_int_equal(cps_top_xattr_set(fx->top, &fx_who, ino, "user.x", "y",
+						   1, 0, false),
+				 0);
+		assert_int_equal(cps_top_link(fx->top, &fx_who, ino, CPS_TOP_ROOT, "g"),
+				 -ENOENT);
+		if (ino == big)
+			break;
+	}
+	was = dump_top(fx->top, DUMP_ALL);
+	fx_reopen(fx);
+	is = seen(fx, &(struct cps_top_opts){.read_only = true});
+	fx_assert_same(was, is, "read only");
+	free(was);
+	free(is);
+	f = fx_file(fx, "f");
+	assert_int_equal(fx_write(fx, f, large, LARGE, 0), 0);
+	fx_reopen(fx);
+	assert_int_equal(faccessat(fx->dirfd, "data/00000004", F_OK, 0), 0);
+}
+
 int main(void)
 {
 #define IN_A_TOP(f) cmocka_unit_test_setup_teardown(f, fx_setup, fx_teardown)
@@ -236,6 +275,7 @@ int main(void)
 		IN_A_TOP(a_cut_log_shows_the_past),
 		IN_A_TOP(files_that_nothing_names_are_swept),
 		IN_A_TOP(what_was_not_on_record_is_not_shown_later),
+		IN_A_TOP(the_dead_are_not_kept),
 	};
 
 	for (size_t i = 0; i < sizeof(large); i++)
