@@ -62,15 +62,16 @@ static int catch_signals(struct monitor *m, struct cps_err *err)
 
 static int mount_top(struct monitor *m, struct cps_err *err)
 {
-	const struct cps_root_opts root = {.workers = WORKERS};
+	struct cps_root_opts root = {.workers = WORKERS};
 	const struct cps_top_opts top = {0};
 	struct cps_mount_opts mount;
-	int rc = cps_open_top(m->opts->store, m->opts->info, &root, &top, &m->opened,
-			      err);
+	int rc;
 
+	cps_mount_defaults(&mount);
+	root.keep_bytes = (uint64_t)mount.keep_mb << 20;
+	rc = cps_open_top(m->opts->store, m->opts->info, &root, &top, &m->opened, err);
 	if (rc < 0)
 		return rc;
-	cps_mount_defaults(&mount);
 	mount.fsname = m->opts->info->name;
 	mount.suid = mount.allow_other = mount.default_permissions = true;
 	rc = cps_mount_open(m->opened.top, &mount, &m->mount, err);
