@@ -64,825 +64,600 @@
 	"Each exec and each exit leaves a mark in the top (exec-1, exit-1, ...), "     \
 	"which `mount --ro --top CONTAINER --at MARK` shows."
 
-const struct
-	cps_command
-		cps_commands
-			[] =
+#define RUN_MORE                                                                       \
+	NEW_CONTAINER_MORE                                                             \
+		"\n"                                                                   \
+		"The exit status is the program's, 128 + N when signal N ended it; "   \
+		"127 it was not found, 126 it cannot be run, 125 anything else. "      \
+		"Ctrl-p ctrl-q detaches from a container that has a terminal."
+
+const struct cps_command cps_commands[] =
+	{
+		{
+			.name = "attach",
+			.run = cmd_attach,
+			.min_args = 1,
+			.max_args = 1,
+			.args = "CONTAINER",
+			.summary = "connect the terminal to a container that runs",
+			.options =
 				{
-					{
-						.name = "attach",
-						.run = cmd_attach,
-						.min_args = 1,
-						.max_args = 1,
-						.args = "CONTAINER",
-						.summary = "connect the terminal to a "
-							   "container that runs",
-						.options =
-							{
-								SWITCH("no-stdin", 0,
-								       "do not pass "
-								       "the input "
-								       "on"),
-							},
-						.more = "Ctrl-p ctrl-q detaches from "
-							"one that "
-							"has a terminal.",
-					},
-					{
-						.name = "cat",
-						.run = cmd_cat,
-						.min_args = 1,
-						.max_args = ANY,
-						.args = "SOURCE:PATH...",
-						.summary = "print files of an image",
-						.options =
-							{
-								LAYER,
-								UPTO,
-							},
-					},
-					{
-						.name = "commit",
-						.run = cmd_commit,
-						.min_args = 1,
-						.max_args = 2,
-						.args = "CONTAINER [NAME]",
-						.summary = "make an image of what "
-							   "changed in a "
-							   "container",
-						.options =
-							{
-								OPTION("author", 'a',
-								       "TEXT",
-								       "set the author "
-								       "of the "
-								       "image"),
-								OPTION("change", 'c',
-								       "LINE",
-								       "apply a "
-								       "Dockerfile "
-								       "line, e.g. "
-								       "'CMD "
-								       "[\"bash\"]'"),
-								OPTION("message", 'm',
-								       "TEXT",
-								       "set the "
-								       "comment in the "
-								       "history"),
-								OPTION("compress", 0,
-								       "C",
-								       "write the new "
-								       "layer as "
-								       "gzip, zstd or "
-								       "none"),
-								OPTION("upperdir", 0,
-								       "DIR",
-								       "of DIR, an "
-								       "overlay "
-								       "mount's, over "
-								       "IMAGE "
-								       "[NAME]"),
-							},
-						.more = "The container may be mounted "
-							"and "
-							"written to: what was "
-							"done "
-							"before the command is in the "
-							"image. "
-							"Names that begin "
-							"with "
-							".wh. are refused, sockets are "
-							"left "
-							"out. With "
-							"SOURCE_DATE_EPOCH set no time "
-							"of the "
-							"layer is later "
-							"than "
-							"that, and the same changes "
-							"give the "
-							"same image.\n"
-							"DIR is the upper directory of "
-							"an "
-							"overlayfs or "
-							"fuse-overlayfs "
-							"mount over the files of "
-							"IMAGE, "
-							"unmounted or at rest.",
-					},
-					{
-						.name = "cp",
-						.run = cmd_cp,
-						.min_args = 2,
-						.max_args = 2,
-						.args = "SOURCE:PATH DST|-",
-						.summary = "copy files out of an image",
-						.options =
-							{
-								SWITCH("archive", 'a',
-								       "keep owners, "
-								       "devices "
-								       "and xattrs"),
-								SWITCH("follow-link",
-								       'L',
-								       "follow PATH "
-								       "when it is "
-								       "a link"),
-								LAYER,
-								UPTO,
-							},
-						.more = "As docker cp has it: a file "
-							"goes into "
-							"DST when that "
-							"is a "
-							"folder, else it becomes DST. "
-							"A folder "
-							"goes into DST "
-							"when that "
-							"exists, else it becomes DST; "
-							"with /. "
-							"behind PATH its "
-							"content "
-							"goes into DST. With - a tar "
-							"archive "
-							"goes to the "
-							"standard "
-							"output.\n"
-							"Modes, times, symbolic and "
-							"hard links "
-							"and holes are "
-							"kept. "
-							"Without -a the files are the "
-							"caller's "
-							"own, set-id "
-							"bits are "
-							"dropped and devices are left "
-							"out. No "
-							"link of the "
-							"image is "
-							"followed on the host, and no "
-							"link "
-							"below DST.",
-					},
-					{
-						.name = "create",
-						.run = cmd_create,
-						.min_args = 1,
-						.max_args = ANY,
-						.options_first = true,
-						.args = "IMAGE [CMD...]",
-						.summary = "make a container without "
-							   "starting it",
-						.options =
-							{
-								NEW_CONTAINER,
-							},
-						.more = NEW_CONTAINER_MORE,
-					},
-					{
-						.name = "df",
-						.run = cmd_df,
-						.args = "",
-						.summary = "show what the store holds",
-						.options =
-							{
-								JSON,
-							},
-					},
-					{
-						.name = "diff",
-						.run = cmd_diff,
-						.min_args = 1,
-						.max_args = 1,
-						.args = "CONTAINER",
-						.summary = "list what was added (A), "
-							   "changed "
-							   "(C) and deleted (D)",
-						.options =
-							{
-								JSON,
-							},
-					},
-					{
-						.name = "exec",
-						.run = cmd_exec,
-						.min_args = 2,
-						.max_args = ANY,
-						.options_first = true,
-						.args = "CONTAINER CMD...",
-						.summary = "run one more program in a "
-							   "container that runs",
-						.options =
-							{
-								SWITCH("interactive",
-								       'i',
-								       "pass the "
-								       "standard "
-								       "input on"),
-								SWITCH("tty", 't',
-								       "give it a "
-								       "terminal"),
-								SWITCH("detach", 'd',
-								       "do not wait "
-								       "for it"),
-								ENV,
-								ENV_FILE,
-								OPTION("workdir", 'w',
-								       "DIR",
-								       "start in DIR"),
-								OPTION("user", 'u',
-								       "USER[:GROUP]",
-								       "run as USER of "
-								       "the "
-								       "image"),
-							},
-						.more = "The exit status is the "
-							"program's; "
-							"125, 126 and 127 as "
-							"for run. "
-							"The moment before it gets a "
-							"mark, "
-							"exec-N.",
-					},
-					{
-						.name = "export",
-						.run = cmd_export,
-						.min_args = 1,
-						.max_args = 1,
-						.args = "CONTAINER|SOURCE",
-						.summary = "write a root filesystem as "
-							   "a tar "
-							   "archive",
-						.options =
-							{
-								OPTION("output", 'o',
-								       "FILE",
-								       "write FILE "
-								       "instead of "
-								       "the standard "
-								       "output"),
-							},
-					},
-					{
-						.name = "find",
-						.run = cmd_find,
-						.min_args = 1,
-						.max_args = 1,
-						.args = "SOURCE[:PATH]",
-						.summary = "list the paths of an image",
-						.options =
-							{
-								TEST("name", "GLOB",
-								     "only names that "
-								     "match"),
-								TEST("type", "T",
-								     "only of type f, "
-								     "d, l, c, "
-								     "b or p"),
-								TEST("size",
-								     "[+-]N[cwbkMG]",
-								     "only of that "
-								     "size, as "
-								     "find(1) counts"),
-								TEST("layer", "N",
-								     "only what comes "
-								     "from "
-								     "layer N"),
-								LAYER,
-								UPTO,
-								JSON,
-							},
-						.more = "The tests take one dash, as "
-							"those of "
-							"find(1) do; all "
-							"of them "
-							"must hold. -layer N asks who "
-							"brought "
-							"what is to be "
-							"seen in "
-							"the end, --layer N looks at "
-							"layer N "
-							"alone.",
-					},
-					{
-						.name = "fsck",
-						.run = cmd_fsck,
-						.args = "",
-						.summary = "verify every byte of the "
-							   "store",
-						.options =
-							{
-								SWITCH("repair", 0,
-								       "remove what is "
-								       "damaged, so "
-								       "that a "
-								       "load "
-								       "brings "
-								       "it back"),
-								JSON,
-							},
-						.more = "Exit status 1 when something "
-							"is "
-							"wrong.",
-					},
-					{
-						.name = "gc",
-						.run = cmd_gc,
-						.args = "",
-						.summary = "remove what no image needs",
-						.options =
-							{
-								SWITCH("untagged", 0,
-								       "also remove "
-								       "images "
-								       "that have no "
-								       "name"),
-								SWITCH("dry-run", 'n',
-								       "only tell what "
-								       "would "
-								       "be removed"),
-								JSON,
-							},
-					},
-					{
-						.name = "generate",
-						.run = cmd_generate,
-						.min_args = 1,
-						.max_args = 1,
-						.args = "man|bash|zsh|fish",
-						.summary = "print the man page or a "
-							   "shell's "
-							   "completion",
-					},
-					{
-						.name = "history",
-						.run = cmd_history,
-						.min_args = 1,
-						.max_args = 1,
-						.args = "IMAGE",
-						.summary = "show the steps that made "
-							   "an image, "
-							   "newest first",
-						.options =
-							{
-								NO_TRUNC,
-								IDS_ONLY,
-								JSON,
-							},
-					},
-					{
-						.name = "images",
-						.run = cmd_images,
-						.max_args = 1,
-						.args = "[NAME]",
-						.summary =
-							"list the images of the store, "
-							"newest first",
-						.options =
-							{
-								SWITCH("all", 'a',
-								       "accepted for "
-								       "docker's "
-								       "sake: all are "
-								       "shown"),
-								IDS_ONLY,
-								SWITCH("digests", 0,
-								       "show the "
-								       "digests of "
-								       "manifests"),
-								NO_TRUNC,
-								JSON,
-							},
-						.more = "NAME may hold * and ?, which "
-							"match "
-							"within one "
-							"component.",
-					},
-					{
-						.name = "import",
-						.run = cmd_import,
-						.min_args = 2,
-						.max_args = 2,
-						.args = "FILE|- NAME",
-						.summary = "make an image of a root "
-							   "filesystem "
-							   "archive",
-						.options =
-							{
-								OPTION("change", 'c',
-								       "LINE",
-								       "apply a "
-								       "Dockerfile "
-								       "line, e.g. "
-								       "'CMD "
-								       "[\"bash\"]'"),
-								OPTION("message", 'm',
-								       "TEXT",
-								       "set the "
-								       "comment in the "
-								       "history"),
-							},
-					},
-					{
-						.name = "info",
-						.run = cmd_info,
-						.args = "",
-						.summary = "show the store, the "
-							   "libraries and "
-							   "what a mount can "
-							   "use",
-						.options =
-							{
-								JSON,
-							},
-					},
-					{
-						.name = "inspect",
-						.run = cmd_inspect,
-						.min_args = 1,
-						.max_args = ANY,
-						.args = "IMAGE|CONTAINER...",
-						.summary = "show images and containers "
-							   "as JSON",
-						.options =
-							{
-								SWITCH("json", 0,
-								       "accepted: it "
-								       "is always "
-								       "JSON"),
-							},
-					},
-					{
-						.name = "kill",
-						.run = cmd_kill,
-						.min_args = 1,
-						.max_args = ANY,
-						.args = "CONTAINER...",
-						.summary = "send a signal to "
-							   "containers that run",
-						.options =
-							{
-								SIGNAL("instead of "
-								       "SIGKILL"),
-							},
-					},
-					{
-						.name = "load",
-						.run = cmd_load,
-						.args = "",
-						.summary =
-							"load the images of an archive",
-						.options =
-							{
-								OPTION("input", 'i',
-								       "FILE",
-								       "read FILE "
-								       "instead of "
-								       "the standard "
-								       "input"),
-								SWITCH("quiet", 'q',
-								       "no progress"),
-							},
-					},
-					{
-						.name = "logs",
-						.run = cmd_logs,
-						.min_args = 1,
-						.max_args = 1,
-						.args = "CONTAINER",
-						.summary = "print what a container "
-							   "wrote to "
-							   "its outputs",
-						.options =
-							{
-								SWITCH("follow",
-								       'f', "go on until it ends"),
-								OPTION("tail", 'n',
-								       "N", "only the last N lines"),
-								SWITCH("timestamps",
-								       't',
-								       "the time "
-								       "before each "
-								       "line"),
-							},
-					},
-					{
-						.name = "ls",
-						.run = cmd_ls,
-						.min_args = 1,
-						.max_args = 1,
-						.args = "SOURCE[:PATH]",
-						.summary = "list a folder of an image",
-						.options =
-							{
-								SWITCH("long", 'l',
-								       "modes, owners, "
-								       "sizes "
-								       "and times"),
-								SWITCH("recursive", 'R',
-								       "folders below "
-								       "too"),
-								LAYER,
-								UPTO,
-								JSON,
-							},
-					},
-					{
-						.name = "mark",
-						.run = cmd_mark,
-						.min_args = 2,
-						.max_args = 2,
-						.args = "CONTAINER NAME",
-						.summary = "name this moment, for "
-							   "mount --at NAME",
-					},
-					{
-						.name = "mount",
-						.run = cmd_mount,
-						.min_args = 2,
-						.max_args = 2,
-						.args = "SOURCE DIR",
-						.summary = "mount an image's root "
-							   "filesystem "
-							   "at DIR",
-						.options =
-							{
-								SWITCH("ro",
-								       0, "read-only (the default)"),
-								SWITCH("rw",
-								       0, "writable: changes go to a top"),
-								OPTION("top", 0,
-								       "NAME", "which top; made when there is none"),
-								OPTION("at", 0, "MARK",
-								       "the top as it "
-								       "was at a "
-								       "mark, "
-								       "read-only"),
-								SWITCH(
-									"layers", 0,
-									"each layer a "
-									"folder, "
-									"whiteouts "
-									"shown"),
-								LAYER,
-								UPTO,
-								OPTION("options", 'o',
-								       "OPTS",
-								       "mount options: "
-								       "suid, "
-								       "dev, "
-								       "allow_other, "
-								       "..."),
-								SWITCH(
-									"foreground",
-									'f',
-									"stay in the "
-									"foreground"),
-							},
-					},
-					{
-						.name = "mounts",
-						.run = cmd_mounts,
-						.args = "",
-						.summary = "list the mounts of capas",
-						.options =
-							{
-								JSON,
-							},
-					},
-					{
-						.name = "ps",
-						.run = cmd_ps,
-						.args = "",
-						.summary =
-							"list containers, newest first",
-						.options =
-							{
-								SWITCH(
-									"all", 'a',
-									"also those "
-									"that do not "
-									"run"),
-								IDS_ONLY,
-								NO_TRUNC,
-								SWITCH("latest",
-								       'l', "the newest one"),
-								OPTION("last", 'n', "N",
-								       "the newest N"),
-								OPTION("filter",
-								       'f', "KEY=VALUE",
-								       "status, name, "
-								       "id, "
-								       "ancestor, "
-								       "label or "
-								       "exited"),
-								JSON,
-							},
-					},
-					{
-						.name = "rename",
-						.run = cmd_rename,
-						.min_args = 2,
-						.max_args = 2,
-						.args = "CONTAINER NAME",
-						.summary =
-							"give a container another name",
-					},
-					{
-						.name = "rm",
-						.run = cmd_rm,
-						.min_args = 1,
-						.max_args = ANY,
-						.args = "CONTAINER...",
-						.summary = "remove containers and all "
-							   "that was "
-							   "written to them",
-						.options =
-							{
-								SWITCH("force", 'f',
-								       "also running "
-								       "and "
-								       "damaged ones; "
-								       "no "
-								       "error for "
-								       "missing ones"),
-								SWITCH("volumes", 'v',
-								       "accepted for "
-								       "docker's "
-								       "sake"),
-							},
-					},
-					{
-						.name = "rmi",
-						.run = cmd_rmi,
-						.min_args = 1,
-						.max_args = ANY,
-						.args = "IMAGE...",
-						.summary = "remove names; the last "
-							   "takes the "
-							   "image",
-						.options =
-							{
-								SWITCH("force", 'f',
-								       "also with "
-								       "several "
-								       "names, or used "
-								       "by "
-								       "containers"),
-							},
-					},
-					{
-						.name = "run",
-						.run = cmd_run,
-						.min_args = 1,
-						.max_args = ANY,
-						.options_first = true,
-						.args = "IMAGE [CMD...]",
-						.summary = "run a program in a new "
-							   "container",
-						.options =
-							{
-								SWITCH("detach",
-								       'd', "in the background; print the ID"),
-								NEW_CONTAINER,
-							},
-						.more = NEW_CONTAINER_MORE
-						"\n"
-						"The exit status is the program's, 128 "
-						"+ N "
-						"when signal N ended "
-						"it; 127 "
-						"it was not found, 126 it cannot be "
-						"run, 125 "
-						"anything else. "
-						"Ctrl-p "
-						"ctrl-q detaches from a container that "
-						"has a "
-						"terminal.",
-					},
-					{
-						.name = "save",
-						.run = cmd_save,
-						.min_args = 1,
-						.max_args = ANY,
-						.args = "IMAGE...",
-						.summary = "write images as an archive",
-						.options =
-							{
-								OPTION("output",
-								       'o', "FILE",
-								       "write FILE "
-								       "instead of "
-								       "the standard "
-								       "output"),
-								OPTION("format", 0, "F",
-								       "docker-archive "
-								       "(the "
-								       "default) or "
-								       "oci-archive"),
-								OPTION("compress", 0,
-								       "C",
-								       "write layers "
-								       "again as "
-								       "gzip, zstd or "
-								       "none"),
-							},
-					},
-					{
-						.name = "start",
-						.run = cmd_start,
-						.min_args = 1,
-						.max_args = ANY,
-						.args = "CONTAINER...",
-						.summary = "start containers again",
-						.options =
-							{
-								SWITCH("attach", 'a',
-								       "show its "
-								       "outputs until "
-								       "it ends"),
-								SWITCH("interactive",
-								       'i',
-								       "that, and pass "
-								       "the "
-								       "standard input "
-								       "on"),
-							},
-					},
-					{
-						.name = "stop",
-						.run = cmd_stop,
-						.min_args = 1,
-						.max_args = ANY,
-						.args = "CONTAINER...",
-						.summary = "end containers: a signal "
-							   "first, "
-							   "SIGKILL later",
-						.options =
-							{
-								OPTION("time", 't',
-								       "SECONDS",
-								       "so long after "
-								       "the "
-								       "signal; 10"),
-								SIGNAL("instead of the "
-								       "image's, or "
-								       "SIGTERM"),
-							},
-					},
-					{
-						.name = "tag",
-						.run = cmd_tag,
-						.min_args = 2,
-						.max_args = 2,
-						.args = "IMAGE NAME",
-						.summary = "give an image another name",
-					},
-					{
-						.name = "top",
-						.run = cmd_top,
-						.min_args = 1,
-						.max_args = ANY,
-						.options_first = true,
-						.args = "CONTAINER [PS-OPTION...]",
-						.summary = "list the processes of a "
-							   "container",
-					},
-					{
-						.name = "umount",
-						.run = cmd_umount,
-						.min_args = 1,
-						.max_args = ANY,
-						.args = "DIR...",
-						.summary = "unmount",
-						.options =
-							{
-								SWITCH("lazy", 'l',
-								       "detach now, "
-								       "end when "
-								       "nobody uses "
-								       "it"),
-							},
-					},
-					{
-						.name = "version",
-						.run = cmd_version,
-						.args = "",
-						.summary = "print the version",
-						.options =
-							{
-								JSON,
-							},
-					},
-					{
-						.name = "wait",
-						.run = cmd_wait,
-						.min_args = 1,
-						.max_args = ANY,
-						.args = "CONTAINER...",
-						.summary = "wait for containers to "
-							   "end, print "
-							   "their exit statuses",
-					},
+					SWITCH("no-stdin", 0,
+					       "do not pass the input on"),
+				},
+			.more = "Ctrl-p ctrl-q detaches from one that has a terminal.",
+		},
+		{
+			.name = "cat",
+			.run = cmd_cat,
+			.min_args = 1,
+			.max_args = ANY,
+			.args = "SOURCE:PATH...",
+			.summary = "print files of an image",
+			.options =
+				{
+					LAYER,
+					UPTO,
+				},
+		},
+		{
+			.name = "commit",
+			.run = cmd_commit,
+			.min_args = 1,
+			.max_args = 2,
+			.args = "CONTAINER [NAME]",
+			.summary = "make an image of what changed in a container",
+			.options =
+				{
+					OPTION("author", 'a', "TEXT",
+					       "set the author of the image"),
+					OPTION("change", 'c', "LINE",
+					       "apply a Dockerfile line, e.g. 'CMD "
+					       "[\"bash\"]'"),
+					OPTION("message", 'm', "TEXT",
+					       "set the comment in the history"),
+					OPTION("compress", 0, "C",
+					       "write the new layer as gzip, zstd or "
+					       "none"),
+					OPTION("upperdir", 0, "DIR",
+					       "of DIR, an overlay mount's, over IMAGE "
+					       "[NAME]"),
+				},
+			.more = "The container may be mounted and written to: what was "
+				"done before the command is in the image. Names that "
+				"begin with .wh. are refused, sockets are left out. "
+				"With SOURCE_DATE_EPOCH set no time of the layer is "
+				"later than that, and the same changes give the same "
+				"image.\n"
+				"DIR is the upper directory of an overlayfs or "
+				"fuse-overlayfs mount over the files of IMAGE, "
+				"unmounted or at rest.",
+		},
+		{
+			.name = "cp",
+			.run = cmd_cp,
+			.min_args = 2,
+			.max_args = 2,
+			.args = "SOURCE:PATH DST|-",
+			.summary = "copy files out of an image, or into a container "
+				   "and back",
+			.options =
+				{
+					SWITCH("archive", 'a',
+					       "keep owners, devices and xattrs"),
+					SWITCH("follow-link", 'L',
+					       "follow PATH when it is a link"),
+					LAYER,
+					UPTO,
+				},
+			.more = "As docker cp has it: a file goes into DST when that "
+				"is a folder, else it becomes DST. A folder goes into "
+				"DST when that exists, else it becomes DST; with /. "
+				"behind PATH its content goes into DST. With - a tar "
+				"archive goes to the standard output.\n"
+				"Modes, times, symbolic and hard links and holes are "
+				"kept. Without -a the files are the caller's own, "
+				"set-id bits are dropped and devices are left out. No "
+				"link of the image is followed on the host, and no "
+				"link below DST.",
+		},
+		{
+			.name = "create",
+			.run = cmd_create,
+			.min_args = 1,
+			.max_args = ANY,
+			.options_first = true,
+			.args = "IMAGE [CMD...]",
+			.summary = "make a container without starting it",
+			.options =
+				{
+					NEW_CONTAINER,
+				},
+			.more = NEW_CONTAINER_MORE,
+		},
+		{
+			.name = "df",
+			.run = cmd_df,
+			.args = "",
+			.summary = "show what the store holds",
+			.options =
+				{
+					JSON,
+				},
+		},
+		{
+			.name = "diff",
+			.run = cmd_diff,
+			.min_args = 1,
+			.max_args = 1,
+			.args = "CONTAINER",
+			.summary =
+				"list what was added (A), changed (C) and deleted (D)",
+			.options =
+				{
+					JSON,
+				},
+		},
+		{
+			.name = "exec",
+			.run = cmd_exec,
+			.min_args = 2,
+			.max_args = ANY,
+			.options_first = true,
+			.args = "CONTAINER CMD...",
+			.summary = "run one more program in a container that runs",
+			.options =
+				{
+					SWITCH("interactive", 'i',
+					       "pass the standard input on"),
+					SWITCH("tty", 't', "give it a terminal"),
+					SWITCH("detach", 'd', "do not wait for it"),
+					ENV,
+					ENV_FILE,
+					OPTION("workdir", 'w', "DIR", "start in DIR"),
+					OPTION("user", 'u', "USER[:GROUP]",
+					       "run as USER of the image"),
+				},
+			.more = "The exit status is the program's; 125, 126 and 127 as "
+				"for run. The moment before it gets a mark, exec-N.",
+		},
+		{
+			.name = "export",
+			.run = cmd_export,
+			.min_args = 1,
+			.max_args = 1,
+			.args = "CONTAINER|SOURCE",
+			.summary = "write a root filesystem as a tar archive",
+			.options =
+				{
+					OPTION("output", 'o', "FILE",
+					       "write FILE instead of the standard "
+					       "output"),
+				},
+		},
+		{
+			.name = "find",
+			.run = cmd_find,
+			.min_args = 1,
+			.max_args = 1,
+			.args = "SOURCE[:PATH]",
+			.summary = "list the paths of an image",
+			.options =
+				{
+					TEST("name", "GLOB", "only names that match"),
+					TEST("type", "T",
+					     "only of type f, d, l, c, b or p"),
+					TEST("size", "[+-]N[cwbkMG]",
+					     "only of that size, as find(1) counts"),
+					TEST("layer", "N",
+					     "only what comes from layer N"),
+					LAYER,
+					UPTO,
+					JSON,
+				},
+			.more = "The tests take one dash, as those of find(1) do; all "
+				"of them must hold. -layer N asks who brought what is "
+				"to be seen in the end, --layer N looks at layer N "
+				"alone.",
+		},
+		{
+			.name = "fsck",
+			.run = cmd_fsck,
+			.args = "",
+			.summary = "verify every byte of the store",
+			.options =
+				{
+					SWITCH("repair", 0,
+					       "remove what is damaged, so that a load "
+					       "brings it back"),
+					JSON,
+				},
+			.more = "Exit status 1 when something is wrong.",
+		},
+		{
+			.name = "gc",
+			.run = cmd_gc,
+			.args = "",
+			.summary = "remove what no image needs",
+			.options =
+				{
+					SWITCH("untagged", 0,
+					       "also remove images that have no name"),
+					SWITCH("dry-run", 'n',
+					       "only tell what would be removed"),
+					JSON,
+				},
+		},
+		{
+			.name = "generate",
+			.run = cmd_generate,
+			.min_args = 1,
+			.max_args = 1,
+			.args = "man|bash|zsh|fish",
+			.summary = "print the man page or a shell's completion",
+		},
+		{
+			.name = "history",
+			.run = cmd_history,
+			.min_args = 1,
+			.max_args = 1,
+			.args = "IMAGE",
+			.summary = "show the steps that made an image, newest first",
+			.options =
+				{
+					NO_TRUNC,
+					IDS_ONLY,
+					JSON,
+				},
+		},
+		{
+			.name = "images",
+			.run = cmd_images,
+			.max_args = 1,
+			.args = "[NAME]",
+			.summary = "list the images of the store, newest first",
+			.options =
+				{
+					SWITCH("all", 'a',
+					       "accepted for docker's sake: all are "
+					       "shown"),
+					IDS_ONLY,
+					SWITCH("digests", 0,
+					       "show the digests of manifests"),
+					NO_TRUNC,
+					JSON,
+				},
+			.more = "NAME may hold * and ?, which match within one "
+				"component.",
+		},
+		{
+			.name = "import",
+			.run = cmd_import,
+			.min_args = 2,
+			.max_args = 2,
+			.args = "FILE|- NAME",
+			.summary = "make an image of a root filesystem archive",
+			.options =
+				{
+					OPTION("change", 'c', "LINE",
+					       "apply a Dockerfile line, e.g. 'CMD "
+					       "[\"bash\"]'"),
+					OPTION("message", 'm', "TEXT",
+					       "set the comment in the history"),
+				},
+		},
+		{
+			.name = "info",
+			.run = cmd_info,
+			.args = "",
+			.summary = "show the store, the libraries and what a mount can "
+				   "use",
+			.options =
+				{
+					JSON,
+				},
+		},
+		{
+			.name = "inspect",
+			.run = cmd_inspect,
+			.min_args = 1,
+			.max_args = ANY,
+			.args = "IMAGE|CONTAINER...",
+			.summary = "show images and containers as JSON",
+			.options =
+				{
+					SWITCH("json", 0,
+					       "accepted: it is always JSON"),
+				},
+		},
+		{
+			.name = "kill",
+			.run = cmd_kill,
+			.min_args = 1,
+			.max_args = ANY,
+			.args = "CONTAINER...",
+			.summary = "send a signal to containers that run",
+			.options =
+				{
+					SIGNAL("instead of SIGKILL"),
+				},
+		},
+		{
+			.name = "load",
+			.run = cmd_load,
+			.args = "",
+			.summary = "load the images of an archive",
+			.options =
+				{
+					OPTION("input", 'i', "FILE",
+					       "read FILE instead of the standard "
+					       "input"),
+					SWITCH("quiet", 'q', "no progress"),
+				},
+		},
+		{
+			.name = "logs",
+			.run = cmd_logs,
+			.min_args = 1,
+			.max_args = 1,
+			.args = "CONTAINER",
+			.summary = "print what a container wrote to its outputs",
+			.options =
+				{
+					SWITCH("follow", 'f', "go on until it ends"),
+					OPTION("tail", 'n', "N",
+					       "only the last N lines"),
+					SWITCH("timestamps", 't',
+					       "the time before each line"),
+				},
+		},
+		{
+			.name = "ls",
+			.run = cmd_ls,
+			.min_args = 1,
+			.max_args = 1,
+			.args = "SOURCE[:PATH]",
+			.summary = "list a folder of an image",
+			.options =
+				{
+					SWITCH("long", 'l',
+					       "modes, owners, sizes and times"),
+					SWITCH("recursive", 'R', "folders below too"),
+					LAYER,
+					UPTO,
+					JSON,
+				},
+		},
+		{
+			.name = "mark",
+			.run = cmd_mark,
+			.min_args = 2,
+			.max_args = 2,
+			.args = "CONTAINER NAME",
+			.summary = "name this moment, for mount --at NAME",
+		},
+		{
+			.name = "mount",
+			.run = cmd_mount,
+			.min_args = 2,
+			.max_args = 2,
+			.args = "SOURCE DIR",
+			.summary = "mount an image's root filesystem at DIR",
+			.options =
+				{
+					SWITCH("ro", 0, "read-only (the default)"),
+					SWITCH("rw", 0,
+					       "writable: changes go to a top"),
+					OPTION("top", 0, "NAME",
+					       "which top; made when there is none"),
+					OPTION("at", 0, "MARK",
+					       "the top as it was at a mark, "
+					       "read-only"),
+					SWITCH("layers", 0,
+					       "each layer a folder, whiteouts shown"),
+					LAYER,
+					UPTO,
+					OPTION("options", 'o', "OPTS",
+					       "mount options: suid, dev, allow_other, "
+					       "..."),
+					SWITCH("foreground", 'f',
+					       "stay in the foreground"),
+				},
+			.more = "OPTS are mount(8)'s suid, dev, exec, atime and their "
+				"noes (nosuid and nodev unless asked for), FUSE's "
+				"allow_other and default_permissions (both on for "
+				"root), and:\n"
+				"writeback: the kernel collects writes; many small "
+				"ones cost less, but those are lost with a killed "
+				"driver.\n"
+				"cache_mb=N: memory for decoded content (64).\n"
+				"keep_mb=N: what the store keeps of it for later "
+				"mounts, of all images (512).\n"
+				"spin_us=N: look for the next request so long before "
+				"sleeping (50).\n"
+				"threads=N: that answer (by the number of processors).",
+		},
+		{
+			.name = "mounts",
+			.run = cmd_mounts,
+			.args = "",
+			.summary = "list the mounts of capas",
+			.options =
+				{
+					JSON,
+				},
+		},
+		{
+			.name = "ps",
+			.run = cmd_ps,
+			.args = "",
+			.summary = "list containers, newest first",
+			.options =
+				{
+					SWITCH("all", 'a',
+					       "also those that do not run"),
+					IDS_ONLY,
+					NO_TRUNC,
+					SWITCH("latest", 'l', "the newest one"),
+					OPTION("last", 'n', "N", "the newest N"),
+					OPTION("filter", 'f', "KEY=VALUE",
+					       "status, name, id, ancestor, label or "
+					       "exited"),
+					JSON,
+				},
+		},
+		{
+			.name = "rename",
+			.run = cmd_rename,
+			.min_args = 2,
+			.max_args = 2,
+			.args = "CONTAINER NAME",
+			.summary = "give a container another name",
+		},
+		{
+			.name = "rm",
+			.run = cmd_rm,
+			.min_args = 1,
+			.max_args = ANY,
+			.args = "CONTAINER...",
+			.summary = "remove containers and all that was written to them",
+			.options =
+				{
+					SWITCH("force", 'f',
+					       "also running and damaged ones; no "
+					       "error for missing ones"),
+					SWITCH("volumes", 'v',
+					       "accepted for docker's sake"),
+				},
+		},
+		{
+			.name = "rmi",
+			.run = cmd_rmi,
+			.min_args = 1,
+			.max_args = ANY,
+			.args = "IMAGE...",
+			.summary = "remove names; the last takes the image",
+			.options =
+				{
+					SWITCH("force", 'f',
+					       "also with several names, or used by "
+					       "containers"),
+				},
+		},
+		{
+			.name = "run",
+			.run = cmd_run,
+			.min_args = 1,
+			.max_args = ANY,
+			.options_first = true,
+			.args = "IMAGE [CMD...]",
+			.summary = "run a program in a new container",
+			.options =
+				{
+					SWITCH("detach",
+					       'd', "in the background; print the ID"),
+					NEW_CONTAINER,
+				},
+			.more = RUN_MORE,
+		},
+		{
+			.name = "save",
+			.run = cmd_save,
+			.min_args = 1,
+			.max_args = ANY,
+			.args = "IMAGE...",
+			.summary = "write images as an archive",
+			.options =
+				{
+					OPTION("output", 'o', "FILE",
+					       "write FILE instead of the standard "
+					       "output"),
+					OPTION("format", 0, "F",
+					       "docker-archive (the default) or "
+					       "oci-archive"),
+					OPTION("compress", 0, "C",
+					       "write layers again as gzip, zstd or "
+					       "none"),
+				},
+		},
+		{
+			.name = "start",
+			.run = cmd_start,
+			.min_args = 1,
+			.max_args = ANY,
+			.args = "CONTAINER...",
+			.summary = "start containers again",
+			.options =
+				{
+					SWITCH("attach", 'a',
+					       "show its outputs until it ends"),
+					SWITCH("interactive", 'i',
+					       "that, and pass the standard input on"),
+				},
+		},
+		{
+			.name = "stop",
+			.run = cmd_stop,
+			.min_args = 1,
+			.max_args = ANY,
+			.args = "CONTAINER...",
+			.summary = "end containers: a signal first, SIGKILL later",
+			.options =
+				{
+					OPTION("time", 't', "SECONDS",
+					       "so long after the signal; 10"),
+					SIGNAL("instead of the image's, or SIGTERM"),
+				},
+		},
+		{
+			.name = "tag",
+			.run = cmd_tag,
+			.min_args = 2,
+			.max_args = 2,
+			.args = "IMAGE NAME",
+			.summary = "give an image another name",
+		},
+		{
+			.name = "top",
+			.run = cmd_top,
+			.min_args = 1,
+			.max_args = ANY,
+			.options_first = true,
+			.args = "CONTAINER [PS-OPTION...]",
+			.summary = "list the processes of a container",
+		},
+		{
+			.name = "umount",
+			.run = cmd_umount,
+			.min_args = 1,
+			.max_args = ANY,
+			.args = "DIR...",
+			.summary = "unmount",
+			.options =
+				{
+					SWITCH("lazy", 'l',
+					       "detach now, end when nobody uses it"),
+				},
+		},
+		{
+			.name = "version",
+			.run = cmd_version,
+			.args = "",
+			.summary = "print the version",
+			.options =
+				{
+					JSON,
+				},
+		},
+		{
+			.name = "wait",
+			.run = cmd_wait,
+			.min_args = 1,
+			.max_args = ANY,
+			.args = "CONTAINER...",
+			.summary =
+				"wait for containers to end, print their exit statuses",
+		},
 };
 
 const size_t cps_command_count = CPS_ARRAY_LEN(cps_commands);

@@ -1,0 +1,72 @@
+#!/bin/bash
+# `apt-get install git` in a container: capas, podman over kernel overlayfs, and a chroot
+# over kernel overlayfs. The packages are fetched before, so no network is measured.
+# usage: tests/bench/install.sh CAPAS LAYOUT TAG   (root; needs podman and Debian's mirror)
+#   ROUNDS=3    each figure is the median of so many rounds
+#   PACKAGE=git
+set -eu -o pipefail
+SRC=$(cd "$(dirname "$0")/../.." && pwd)
+CAPAS=$(readlink -f "$1")
+TMPDIR=${BENCH_DIR:-/var/tmp}
+. "${SRC:?}/tests/system/lib.sh" || exit 1
+layout=$(readlink -f "$2")
+tag=$3
+rounds=${ROUNDS:-3}
+package=${PACKAGE:-git}
+need_fuse
+need podman jq
+trap 'exit 1' INT TERM
+pod() { podman --root "$TMP/pod" --runroot "$TMP/podrun" --storage-driver overlay --runtime runc --cgroup-manager cgroupfs "$@"; }
+finish() {
+	pod rm -af >/dev/null 2>&1 || true
+	pod rmi -af >/dev/null 2>&1 || true
+	umount "$TMP/pod/overlay" 2>/dev/null || true
+	umount "$MNT/proc" "$MNT" 2>/dev/null || true
+	rm -rf "${TMP:?}"
+}
+trap finish EXIT
+
+tar -C "$layout" -cf "$TMP/image.tar" .
+"$CAPAS" --quiet load -i "$TMP/image.tar" >/dev/null
+"$CAPAS" run --name fetch "$tag" sh -ec "apt-get update -q && apt-get install -q -y --download-only $package" >"$TMP/log" 2>&1 ||
+	skip "no mirror: $(tail -1 "$TMP/log")"
+"$CAPAS" commit fetch ready:1 >/dev/null
+"$CAPAS" save --format docker-archive -o "$TMP/image.tar" ready:1
+pod load -q -i "$TMP/image.tar" >/dev/null
+mkdir "$TMP/lower"
+"$CAPAS" export fetch | tar -C "$TMP/lower" --numeric-owner --xattrs --xattrs-include='*' -xf -
+"$CAPAS" rm fetch >/dev/null
+rm "$TMP/image.tar"
+
+install="DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-download $package"
+in_capas() { "$CAPAS" run --rm ready:1 sh -ec "$install"; }
+in_podman() { pod run --rm --network host --ulimit nofile=1024:4096 --ulimit nproc=4096:4096 ready:1 sh -ec "$install"; }
+in_chroot() {
+	mkdir "$TMP/up" "$TMP/work"
+	mount -t overlay -o "lowerdir=$TMP/lower,upperdir=$TMP/up,workdir=$TMP/work" overlay "$MNT"
+	mount -t proc proc "$MNT/proc"
+	chroot "$MNT" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin sh -ec "$install"
+	umount "$MNT/proc" "$MNT"
+	rm -rf "${TMP:?}/up" "${TMP:?}/work"
+}
+for round in $(seq "$rounds"); do
+	for who in capas podman chroot; do
+		sync
+		a=$(date +%s%N)
+		"in_$who" >"$TMP/log" 2>&1 || fail "$who: $(tail -3 "$TMP/log")"
+		b=$(date +%s%N)
+		echo "$who $(((b - a) / 1000))" >>"$TMP/results"
+	done
+done
+python3 - "$TMP/results" <<'P'
+import collections, statistics, sys
+times = collections.defaultdict(list)
+for line in open(sys.argv[1]):
+    who, us = line.split()
+    times[who].append(int(us) / 1e6)
+t = {who: statistics.median(all) for who, all in times.items()}
+print("| apt-get install | median | least | capas is |")
+print("|---|---|---|---|")
+for who in ("capas", "podman", "chroot"):
+    print(f"| {who} | {t[who]:.2f} s | {min(times[who]):.2f} s | {t['capas'] / t[who]:.2f} × |")
+P
