@@ -36,6 +36,7 @@ is "exec -i of what reads nothing" $rc 4
 rc=0 && timeout 20 "$CAPAS" exec work sh -c 'yes & exit 6' >/dev/null || rc=$?
 is "exec of what leaves a writer behind" $rc 6
 is "exec -u and /dev/stdout" "$("$CAPAS" exec -u user work sh -c 'echo out >/dev/stdout')" out
+is "exec -w, whatever the umask" "$(umask 077 && "$CAPAS" exec -w /made/here work stat -c %a .)" 755
 "$CAPAS" exec -d work sh -c 'sleep 0.3; echo late >/late'
 for _ in $(seq 50); do [ "$("$CAPAS" exec work cat /late 2>/dev/null)" != late ] || break; sleep 0.1; done
 is "exec -d" "$("$CAPAS" exec work cat /late)" late
@@ -145,6 +146,9 @@ sleep 0.3
 is "one that does not listen" "$("$CAPAS" wait deaf)" 137
 "$CAPAS" run -d --name victim small >/dev/null
 is "rm -f" "$("$CAPAS" rm -f victim)" victim
+id=$("$CAPAS" run -d --name victim small)
+rm "$CAPAS_ROOT/tops/$id/attach"
+is "rm -f without a socket" "$(timeout 20 "$CAPAS" rm -f victim)" victim
 "$CAPAS" rm $("$CAPAS" ps -aq) >/dev/null || fail "rm of all"
 [ -z "$("$CAPAS" ps -aq)" ] || fail "containers are left"
 [ -z "$(ls "$CAPAS_ROOT/tops")" ] || fail "folders are left"
