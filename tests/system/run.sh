@@ -63,6 +63,11 @@ before = ticks()
 time.sleep(1)
 sys.exit("the monitor does not rest" if ticks() - before > 30 else 0)' $(ours) || fail "input that nobody reads"
 "$CAPAS" rm -f idle >/dev/null
+# The end is heard though the input was not taken.
+for _ in $(seq 20); do
+	yes | "$CAPAS" run --rm -i small true 2>>"$TMP/lost" || fail "input for what ends at once"
+done
+is "the end behind an input" "$(cat "$TMP/lost")" ""
 # Nothing of the input waits for ever, however it came: much at once, in small frames.
 python3 - "$CAPAS" <<'P' || fail "input in small frames"
 import glob, json, os, signal, subprocess, sys, time

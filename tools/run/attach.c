@@ -205,9 +205,12 @@ static int look(struct window *w, int *status)
 			return CPS_ATTACH_DETACHED;
 		if (fds[0].revents & (POLLIN | POLLHUP | POLLERR))
 			rc = hear(w, status);
+		/* Who does not listen any more may have told the end before. */
+		if (rc == 0 && flush(w) < 0)
+			rc = hear(w, status) == 1 ? 1 : -EPIPE;
 		if (rc == 1)
 			return CPS_ATTACH_EXITED;
-		if (rc < 0 || (flush(w) < 0 && hear(w, status) != 1))
+		if (rc < 0)
 			return CPS_ATTACH_LOST;
 	}
 }
