@@ -11,6 +11,7 @@
 #include "tools/live.h"
 #include "tools/run/attach.h"
 #include "tools/run/life.h"
+#include "tools/run/relay.h"
 #include "tools/run/spec.h"
 #include "tools/run/window.h"
 #include "tools/run_options.h"
@@ -74,18 +75,21 @@ static int run(struct cps_app *app, struct cps_live *live, struct cps_process *p
 	       bool input)
 {
 	cps_auto(cps_fd) int init = cps_life_init(&live->state, &app->err);
-	cps_auto(cps_fd) int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	cps_auto(cps_fd) int tty = -1;
+	cps_auto(cps_relay) struct cps_relay relay = CPS_RELAY_INIT;
 	pid_t pid;
 	int rc;
 
 	if (init < 0)
 		return init;
-	process->stdio[0] = input ? STDIN_FILENO : null;
-	process->stdio[1] = STDOUT_FILENO;
-	process->stdio[2] = STDERR_FILENO;
+	rc = process->terminal ? 0 : cps_relay_open(&relay, input, &app->err);
+	if (rc < 0)
+		return rc;
+	memcpy(process->stdio, relay.theirs, sizeof(process->stdio));
 	leave_mark(live);
 	rc = cps_sandbox_exec(init, process, &pid, &tty, &app->err);
+	if (rc == 0 && !process->terminal)
+		rc = cps_relay_run(&relay, pid, &app->err);
 	if (rc < 0)
 		return rc;
 	if (tty >= 0 && cps_attach_terminal(tty, input) == CPS_ATTACH_DETACHED)

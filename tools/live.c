@@ -187,9 +187,15 @@ int cps_live_stop(struct cps_app *app, struct cps_live *live, int signo, int gra
 	cps_auto(cps_fd) int socket = cps_attach_connect(live->folder, NULL);
 	int status, rc;
 
-	/* It ends just now, or begins just now. */
-	if (socket < 0)
+	/* It ends just now, or begins just now; or its socket is lost, and only the
+	 * kernel reaches it. */
+	if (socket < 0) {
+		if (signo != SIGKILL &&
+		    await_lock(app, live, grace_ms < 0 ? END_MS : grace_ms) == 0)
+			return 0;
+		kill_init(live);
 		return await_lock(app, live, END_MS);
+	}
 	cps_attach_signal(live->folder, signo, NULL);
 	rc = cps_attach_wait(socket, grace_ms, &status);
 	if (rc == -ETIME) {

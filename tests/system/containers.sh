@@ -25,6 +25,18 @@ refuses 1 "no such container" "$CAPAS" exec nobody true
 is "exec -i" "$(echo typed | "$CAPAS" exec -i work cat)" typed
 is "exec without -i" "$(echo typed | "$CAPAS" exec work cat)" ""
 is "exec -u -w -e" "$("$CAPAS" exec -u user -w /tmp -e C=d work sh -c 'id -u; pwd; echo $C')" $'1000\n/tmp\nd'
+# What it leaves behind must not read the keys of our terminal: it never has that.
+out=$(python3 -c 'import pty, sys; pty.spawn(sys.argv[1:])' "$CAPAS" exec -i work sh -c 'for i in 0 1 2; do readlink /proc/$$/fd/$i; done' </dev/null)
+is "the descriptors of exec" "$(grep -c '^pipe:' <<<"$out")" 3
+head -c 3000000 /dev/urandom >"$TMP/bytes"
+"$CAPAS" exec -i work cat <"$TMP/bytes" | cmp - "$TMP/bytes" || fail "bytes through exec -i"
+timeout 20 "$CAPAS" exec work yes | head -1 | grep -qx y || fail "a reader of exec that goes"
+rc=0 && yes | timeout 20 "$CAPAS" exec -i work sh -c 'exit 4' || rc=$?
+is "exec -i of what reads nothing" $rc 4
+rc=0 && timeout 20 "$CAPAS" exec work sh -c 'yes & exit 6' >/dev/null || rc=$?
+is "exec of what leaves a writer behind" $rc 6
+is "exec -u and /dev/stdout" "$("$CAPAS" exec -u user work sh -c 'echo out >/dev/stdout')" out
+is "exec -w, whatever the umask" "$(umask 077 && "$CAPAS" exec -w /made/here work stat -c %a .)" 755
 "$CAPAS" exec -d work sh -c 'sleep 0.3; echo late >/late'
 for _ in $(seq 50); do [ "$("$CAPAS" exec work cat /late 2>/dev/null)" != late ] || break; sleep 0.1; done
 is "exec -d" "$("$CAPAS" exec work cat /late)" late
@@ -134,6 +146,9 @@ sleep 0.3
 is "one that does not listen" "$("$CAPAS" wait deaf)" 137
 "$CAPAS" run -d --name victim small >/dev/null
 is "rm -f" "$("$CAPAS" rm -f victim)" victim
+id=$("$CAPAS" run -d --name victim small)
+rm "$CAPAS_ROOT/tops/$id/attach"
+is "rm -f without a socket" "$(timeout 20 "$CAPAS" rm -f victim)" victim
 "$CAPAS" rm $("$CAPAS" ps -aq) >/dev/null || fail "rm of all"
 [ -z "$("$CAPAS" ps -aq)" ] || fail "containers are left"
 [ -z "$(ls "$CAPAS_ROOT/tops")" ] || fail "folders are left"

@@ -33,6 +33,95 @@ kill -TERM $runner
 rc=0
 wait $runner || rc=$?
 is "SIGTERM for run" $rc 9
+# Even while nobody reads what it writes.
+mkfifo "$TMP/fifo"
+"$CAPAS" run --name stuck small yes >"$TMP/fifo" &
+runner=$!
+exec 5<"$TMP/fifo"
+sleep 1
+kill -TERM $runner
+for _ in $(seq 50); do [ -n "$("$CAPAS" ps -q)" ] || break; sleep 0.1; done
+is "SIGTERM for run that is stuck" "$("$CAPAS" ps -q)" ""
+exec 5<&-
+wait $runner || true
+"$CAPAS" rm stuck >/dev/null
+# One that went while the program did not want its input costs nothing.
+yes | "$CAPAS" run -i --name idle small sleep 100 >/dev/null 2>&1 &
+sleep 1
+rc=0
+python3 -c '
+import json, glob, os, re, signal, sys, time
+state, = glob.glob(os.environ["CAPAS_ROOT"] + "/tops/*/state.json")
+monitor = json.load(open(state))["Monitor"]
+def ticks():
+    return sum(map(int, open("/proc/%d/stat" % monitor).read().rsplit(")", 1)[1].split()[11:13]))
+for pid in map(int, sys.argv[1:]):
+    if pid != monitor:
+        os.kill(pid, signal.SIGKILL)
+time.sleep(0.3)
+before = ticks()
+time.sleep(1)
+sys.exit("the monitor does not rest" if ticks() - before > 30 else 0)' $(ours) || fail "input that nobody reads"
+"$CAPAS" rm -f idle >/dev/null
+# The end is heard though the input was not taken.
+for _ in $(seq 20); do
+	yes | "$CAPAS" run --rm -i small true 2>>"$TMP/lost" || fail "input for what ends at once"
+done
+is "the end behind an input" "$(cat "$TMP/lost")" ""
+# Nothing of the input waits for ever, however it came: much at once, in small frames.
+python3 - "$CAPAS" <<'P' || fail "input in small frames"
+import glob, json, os, signal, subprocess, sys, time
+run = subprocess.Popen([sys.argv[1], "run", "-i", "--name", "late", "small", "sh", "-c", "sleep 2; wc -c"],
+                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+time.sleep(0.7)
+state, = glob.glob(os.environ["CAPAS_ROOT"] + "/tops/*/state.json")
+monitor = json.load(open(state))["Monitor"]
+for _ in range(30):
+    os.write(run.stdin.fileno(), bytes(10000))
+time.sleep(0.3)
+os.kill(monitor, signal.SIGSTOP)
+for _ in range(40):
+    os.write(run.stdin.fileno(), bytes(1000))
+    time.sleep(0.005)
+run.stdin.close()
+time.sleep(0.2)
+os.kill(monitor, signal.SIGCONT)
+try:
+    run.wait(timeout=10)
+except subprocess.TimeoutExpired:
+    run.kill()
+    sys.exit("it waits")
+told = run.stdout.read().split()
+sys.exit(0 if told == [b"340000"] else told)
+P
+"$CAPAS" rm -f late >/dev/null
+# Somebody may have made our output nonblocking.
+python3 - "$CAPAS" <<'P' || fail "an output that is nonblocking"
+import os, subprocess, sys, time
+ours, theirs = os.pipe()
+os.set_blocking(theirs, False)
+run = subprocess.Popen([sys.argv[1], "run", "--rm", "small", "head", "-c", "3000000", "/dev/zero"], stdout=theirs)
+os.close(theirs)
+time.sleep(0.5)
+with open(ours, "rb") as f:
+    got = len(f.read())
+sys.exit(0 if got == 3000000 and run.wait() == 0 else "%d bytes" % got)
+P
+# What a reader is behind is not kept for ever.
+"$CAPAS" run --name slow small sh -c 'head -c 80000000 /dev/zero; sleep 100' | python3 -c '
+import json, glob, os, sys, time
+def peak():
+    state, = glob.glob(os.environ["CAPAS_ROOT"] + "/tops/*/state.json")
+    with open("/proc/%d/status" % json.load(open(state))["Monitor"]) as f:
+        return int([line.split()[1] for line in f if line.startswith("VmHWM")][0])
+os.read(0, 1)
+before, got = peak(), 1
+while got < 80000000:
+    got += len(os.read(0, 65536))
+    time.sleep(0.0005)
+more = peak() - before
+sys.exit(0 if more < 16384 else "the monitor has grown by %d KiB" % more)' || fail "a slow reader"
+"$CAPAS" rm -f slow >/dev/null
 
 # ---- what the program sees ----
 is "PID 1 and 2" "$(run small sh -c 'echo $$')" 2
@@ -42,6 +131,7 @@ is --env-file "$(X=y run --env-file "$TMP/envs" -e F2=x small sh -c 'echo $F $X 
 is "the image's PATH" "$(run small sh -c 'echo $PATH')" /bin
 is HOME "$(run -u user small sh -c 'echo $HOME')" /home/user
 is -u "$(run -u user small sh -c 'echo $(id -u) $(id -g) $(id -G)')" "1000 1000 1000 50"
+is "/dev/stdout for a user" "$(run -u user small sh -c 'echo out >/dev/stdout; echo err >/dev/stderr' 2>&1)" $'out\nerr'
 is -w "$(run -w /made/here small sh -c 'pwd; [ -d /made/here ] && echo made')" $'/made/here\nmade'
 is --hostname "$(run --hostname box small hostname)" box
 is "the hostname is the ID" "$(run --name named small sh -c 'hostname | wc -c')" 13

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -128,11 +129,40 @@ static void lose_stdout(struct window *w)
 	w->stdout_lost = true;
 }
 
+/* Signals are heard while nobody reads our output. What polls as writable has room for
+ * PIPE_BUF bytes, so that the write does not wait; somebody may have made it
+ * nonblocking all the same. */
+static int put_out(struct window *w, int fd, const uint8_t *data, size_t len)
+{
+	while (len) {
+		struct pollfd fds[] = {
+			{.fd = fd, .events = POLLOUT},
+			{.fd = w->signals, .events = POLLIN},
+		};
+		ssize_t n;
+
+		if (poll(fds, CPS_ARRAY_LEN(fds), -1) < 0)
+			continue;
+		if (fds[1].revents)
+			take_signals(w);
+		if (!fds[0].revents)
+			continue;
+		n = write(fd, data, len < PIPE_BUF ? len : PIPE_BUF);
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return -errno;
+		if (n > 0) {
+			data += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
 static void show(struct window *w, const struct cps_frame *frame)
 {
 	int fd = frame->type == CPS_FRAME_STDOUT ? STDOUT_FILENO : STDERR_FILENO;
 
-	if (cps_write_full(fd, frame->data, frame->len) < 0 && fd == STDOUT_FILENO)
+	if (put_out(w, fd, frame->data, frame->len) < 0 && fd == STDOUT_FILENO)
 		lose_stdout(w);
 }
 
@@ -175,9 +205,12 @@ static int look(struct window *w, int *status)
 			return CPS_ATTACH_DETACHED;
 		if (fds[0].revents & (POLLIN | POLLHUP | POLLERR))
 			rc = hear(w, status);
+		/* Who does not listen any more may have told the end before. */
+		if (rc == 0 && flush(w) < 0)
+			rc = hear(w, status) == 1 ? 1 : -EPIPE;
 		if (rc == 1)
 			return CPS_ATTACH_EXITED;
-		if (rc < 0 || (flush(w) < 0 && hear(w, status) != 1))
+		if (rc < 0)
 			return CPS_ATTACH_LOST;
 	}
 }

@@ -38,6 +38,7 @@ struct cps_crowd {
 	struct cps_buf input; /* for the program */
 	size_t written;       /* bytes of it */
 	bool input_ends, output_failed;
+	bool held_back; /* frames are at hand that were not taken for want of room */
 	uint8_t bytes[CPS_OUTPUT_MAX];
 };
 
@@ -52,6 +53,19 @@ static void set_nonblocking(int fd)
 {
 	if (fd >= 0)
 		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+/* What is done with makes room, once there is less to move than was done with: who is
+ * always a little behind must not make us keep everything. */
+static void make_room(struct cps_buf *buf, size_t *done)
+{
+	size_t left = buf->len - *done;
+
+	if (*done == 0 || *done < left)
+		return;
+	memmove(buf->data, buf->data + *done, left);
+	buf->len = left;
+	*done = 0;
 }
 
 /* ---- clients ---- */
@@ -92,11 +106,13 @@ static int flush(struct client *client)
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno != EAGAIN)
+			return -errno;
 		if (n < 0)
-			return errno == EAGAIN ? 0 : -errno;
+			break;
 		client->sent += (size_t)n;
 	}
-	client->out.len = client->sent = 0;
+	make_room(&client->out, &client->sent);
 	return 0;
 }
 
@@ -137,13 +153,14 @@ static void write_input(struct cps_crowd *c)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
-			return;
-		if (n < 0) /* it does not want any more */
 			break;
-		c->written += (size_t)n;
+		/* It may not want any more. */
+		c->written = n < 0 ? c->input.len : c->written + (size_t)n;
 	}
-	c->input.len = c->written = 0;
-	if (c->input_ends || fd < 0)
+	if (fd < 0)
+		c->written = c->input.len;
+	make_room(&c->input, &c->written);
+	if ((c->input_ends && c->input.len == 0) || fd < 0)
 		close_fd(&c->o.in);
 }
 
@@ -205,7 +222,19 @@ static int hear(struct cps_crowd *c, struct client *client)
 	while (!(client->gives_input && input_is_full(c)) &&
 	       (rc = cps_frame_read(client->reader, client->fd, &frame)) == 1)
 		take_frame(c, client, &frame);
+	c->held_back |= rc == 1;
 	return rc < 0 ? rc : 0;
+}
+
+/* What was read already, poll(2) does not tell of again. */
+static void hear_held_back(struct cps_crowd *c)
+{
+	if (!c->held_back || input_is_full(c))
+		return;
+	c->held_back = false;
+	for (size_t i = c->count; i-- > 0;)
+		if (c->clients[i].gives_input && hear(c, &c->clients[i]) < 0)
+			remove_client(c, i);
 }
 
 /* ---- the program's output ---- */
@@ -259,12 +288,12 @@ static size_t prepare(const struct cps_crowd *c, int signals,
 	for (size_t i = 0; i < c->count; i++) {
 		const struct client *client = &c->clients[i];
 		bool deaf = client->gives_input && input_is_full(c);
+		short events =
+			(short)((deaf ? 0 : POLLIN) | (client->out.len ? POLLOUT : 0));
 
-		fds[FIXED + i] = (struct pollfd){
-			.fd = client->fd,
-			.events = (short)((deaf ? 0 : POLLIN) |
-					  (client->out.len ? POLLOUT : 0)),
-		};
+		/* That one is gone, poll(2) says even if nobody asks. */
+		fds[FIXED + i] = (struct pollfd){.fd = events ? client->fd : -1,
+						 .events = events};
 	}
 	return FIXED + c->count;
 }
@@ -307,6 +336,7 @@ void cps_crowd_serve(struct cps_crowd *c, int signals)
 			pass_signals(c, signals);
 		if (fds[AT_OUT].revents & POLLOUT || fds[AT_IN].revents)
 			write_input(c);
+		hear_held_back(c);
 		if (fds[AT_OUT].revents & (POLLIN | POLLHUP | POLLERR))
 			pass_on(c, &c->o.out, 1);
 		if (fds[AT_ERR].revents)

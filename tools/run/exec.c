@@ -140,6 +140,7 @@ __attribute__((noreturn)) static void help(int init, const struct cps_process *p
 	int master = -1, rc;
 	pid_t pid = -1;
 
+	umask(0); /* the mode of a working folder that is made is not the caller's */
 	launch.process = *process;
 	launch.dies_with_parent = true;
 	rc = prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? -errno : 0;

@@ -126,6 +126,17 @@ static int become_user(const struct cps_user *user)
 	return 0;
 }
 
+/* The program may open /dev/stdout, as whoever it is; pipes are made for it alone. One
+ * whose owner cannot be named in a user namespace stays as it is. */
+static void give_pipes(const struct cps_user *user)
+{
+	struct stat st;
+
+	for (int i = 0; i < 3; i++)
+		if (fstat(i, &st) == 0 && S_ISFIFO(st.st_mode))
+			(void)!fchown(i, user->uid, user->gid);
+}
+
 static int prepare_child(struct cps_launch *launch, int report, struct cps_err *err)
 {
 	int rc = place_fds(launch, report);
@@ -134,6 +145,7 @@ static int prepare_child(struct cps_launch *launch, int report, struct cps_err *
 		rc = take_terminal(launch);
 	if (rc < 0)
 		return cps_err_sys(err, rc, "the program's descriptors");
+	give_pipes(&launch->user);
 	umask(0022);
 	rc = enter_cwd(launch);
 	if (rc < 0)
