@@ -235,6 +235,17 @@ static int add_dirty(struct cps_files *files, const uint32_t *numbers, size_t co
 	return rc;
 }
 
+bool cps_files_dirty(struct cps_files *files, const uint32_t *numbers, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct cps_file *f = find(files, numbers[i]);
+
+		if (f && f->dirty)
+			return true;
+	}
+	return false;
+}
+
 int cps_files_sync_begin(struct cps_files *files, const uint32_t *numbers, size_t count,
 			 struct cps_files_sync *out)
 {

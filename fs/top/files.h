@@ -51,6 +51,8 @@ struct cps_files_sync {
 	size_t doomed;
 };
 
+/** Was one of them written to since the last sync began? */
+bool cps_files_dirty(struct cps_files *files, const uint32_t *numbers, size_t count);
 /** numbers  NULL: every dirty file; else these and those that go before the log */
 int cps_files_sync_begin(struct cps_files *files, const uint32_t *numbers, size_t count,
 			 struct cps_files_sync *out);

@@ -36,12 +36,13 @@ struct cps_node {
 	uint64_t rdev;     /* major << 32 | minor */
 	struct timespec atime, mtime, ctime;
 	uint32_t mode, uid, gid, nlink, flags, who;
-	uint32_t logged; /* bytes of content put in the log */
-	uint32_t gen;    /* of the data file that is written; 0: none */
-	uint32_t due;    /* replay: records that its state still owes it */
-	uint64_t told;   /* st_blocks that the kernel was told last */
-	bool named;      /* a folder: compaction wrote its name */
-	bool placed;     /* a folder: verified to be below the root */
+	uint32_t logged;  /* bytes of content put in the log */
+	uint32_t gen;     /* of the data file that is written; 0: none */
+	uint32_t due;     /* replay: records that its state still owes it */
+	uint64_t told;    /* st_blocks that the kernel was told last */
+	uint64_t touched; /* where the last record in the log ends that is about it */
+	bool named;       /* a folder: compaction wrote its name */
+	bool placed;      /* a folder: verified to be below the root */
 	struct cps_xset xattrs;
 	struct cps_dents *dents;  /* of a folder, owned; NULL: it differs in no name */
 	struct cps_ranges ranges; /* of a regular file */
@@ -71,8 +72,10 @@ struct cps_top {
 	uint32_t frozen_gen; /* data files below it are a mark's: never changed */
 	uint32_t named_gen;  /* the same, of named marks alone */
 	bool replaying;
-	bool wedged;    /* a logged change could not be applied: reopen */
-	int sync_error; /* once lost, always reported */
+	bool wedged;       /* a logged change could not be applied: reopen */
+	int sync_error;    /* once lost, always reported */
+	uint64_t synced;   /* so much of the log is on the disk */
+	uint64_t applying; /* where the record ends that is applied now; 0: none is */
 	struct cps_files files;
 	struct cps_whos whos;
 };

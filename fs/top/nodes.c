@@ -26,8 +26,12 @@ static size_t slot_of(const struct cps_nodes *nodes, uint64_t ino)
 struct cps_node *cps_node_find(const struct cps_top *top, uint64_t ino)
 {
 	const struct cps_nodes *nodes = &top->nodes;
+	struct cps_node *n = nodes->count ? nodes->slots[slot_of(nodes, ino)] : NULL;
 
-	return nodes->count ? nodes->slots[slot_of(nodes, ino)] : NULL;
+	/* Who is looked at for a record may be changed by it. */
+	if (n && top->applying)
+		n->touched = top->applying;
+	return n;
 }
 
 static int grow(struct cps_nodes *nodes)
@@ -61,6 +65,7 @@ int cps_node_add(struct cps_top *top, uint64_t ino, struct cps_node **out)
 	if (!n)
 		return -ENOMEM;
 	n->ino = ino;
+	n->touched = top->applying;
 	top->nodes.slots[slot_of(&top->nodes, ino)] = n;
 	top->nodes.count++;
 	*out = n;

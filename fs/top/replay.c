@@ -115,8 +115,10 @@ static int take(struct course *course, struct cps_change *c)
 		c->ino = 0;
 	if (rc == 0)
 		rc = cps_change_check(course->top, c);
+	course->top->applying = cps_toplog_end(course->top->log);
 	if (rc == 0)
 		rc = cps_change_apply(course->top, c);
+	course->top->applying = 0;
 	n = rc == 0 && course->state && !course->settled ? find_creditor(course->top, c)
 							 : NULL;
 	if (n && n->due)

@@ -9,11 +9,13 @@
 static int sync_alone(struct cps_top *top, const uint32_t *numbers, size_t count)
 {
 	struct cps_files_sync sync = {.dirfd = -1};
+	uint64_t upto;
 	int rc, fd;
 
 	cps_top_lock(top);
 	rc = top->sync_error;
 	fd = cps_toplog_fd(top->log);
+	upto = cps_toplog_end(top->log);
 	if (rc == 0)
 		rc = cps_files_sync_begin(&top->files, numbers, count, &sync);
 	cps_top_unlock(top);
@@ -23,6 +25,8 @@ static int sync_alone(struct cps_top *top, const uint32_t *numbers, size_t count
 	/* The kernel tells a lost page once: it stays lost (the "fsyncgate"). */
 	if (rc < 0)
 		top->sync_error = rc;
+	else
+		top->synced = upto;
 	cps_files_sync_end(&top->files, &sync, rc);
 	cps_top_unlock(top);
 	return rc;
@@ -30,19 +34,16 @@ static int sync_alone(struct cps_top *top, const uint32_t *numbers, size_t count
 
 /* A second sync must not end before the first: what that one has taken on is clean for
  * everybody else, but not on disk yet. */
-static int sync_files(struct cps_top *top, const uint32_t *numbers, size_t count)
+int cps_top_sync(struct cps_top *top)
 {
 	int rc;
 
+	if (!top->writable)
+		return 0;
 	pthread_mutex_lock(&top->sync_lock);
-	rc = sync_alone(top, numbers, count);
+	rc = sync_alone(top, NULL, 0);
 	pthread_mutex_unlock(&top->sync_lock);
 	return rc;
-}
-
-int cps_top_sync(struct cps_top *top)
-{
-	return top->writable ? sync_files(top, NULL, 0) : 0;
 }
 
 /* The data files that hold the inode's content. -E2BIG: too many to name. */
@@ -62,17 +63,36 @@ static int files_of(const struct cps_node *n, uint32_t numbers[FILES_MOST])
 	return count;
 }
 
+/* The log is one for all: who syncs one file after another, as dpkg does, syncs them
+ * all with the first. Is nothing about the inode younger than the last sync? */
+static bool is_synced(struct cps_top *top, uint64_t ino, uint32_t numbers[FILES_MOST],
+		      int *count)
+{
+	const struct cps_node *n;
+	int rc;
+
+	cps_top_lock(top);
+	n = cps_node_find(top, ino);
+	*count = files_of(n, numbers);
+	rc = n && *count >= 0 && n->touched <= top->synced && top->sync_error == 0 &&
+	     !cps_files_dirty(&top->files, numbers, (size_t)*count);
+	cps_top_unlock(top);
+	return rc;
+}
+
 int cps_top_sync_inode(struct cps_top *top, uint64_t ino)
 {
 	uint32_t numbers[FILES_MOST];
-	int count;
+	int count, rc = 0;
 
 	if (!top->writable)
 		return 0;
-	cps_top_lock(top);
-	count = files_of(cps_node_find(top, ino), numbers);
-	cps_top_unlock(top);
-	return count < 0 ? cps_top_sync(top) : sync_files(top, numbers, (size_t)count);
+	pthread_mutex_lock(&top->sync_lock);
+	if (!is_synced(top, ino, numbers, &count))
+		rc = count < 0 ? sync_alone(top, NULL, 0)
+			       : sync_alone(top, numbers, (size_t)count);
+	pthread_mutex_unlock(&top->sync_lock);
+	return rc;
 }
 
 bool cps_top_reclaim(struct cps_top *top)

@@ -79,7 +79,10 @@ int cps_top_commit_change(struct cps_top *top, const struct cps_top_who *who,
 		rc = cps_toplog_append(top->log, c, may_use_reserve(c));
 	if (rc < 0)
 		return rc;
-	if (cps_change_apply(top, c) == 0)
+	top->applying = cps_toplog_end(top->log);
+	rc = cps_change_apply(top, c);
+	top->applying = 0;
+	if (rc == 0)
 		return 0;
 	/* It is on record, so it happened; only this process does not know it. */
 	top->wedged = true;
