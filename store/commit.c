@@ -277,13 +277,10 @@ static int check(const struct cps_store *store, const struct cps_image *parent,
 {
 	char text[CPS_DIGEST_TEXT_LEN];
 	struct cps_ref ref;
-	int rc = opts->name ? cps_ref_parse(opts->name, &ref, err) : 0;
+	int rc = opts->name ? cps_ref_parse_new(opts->name, &ref, err) : 0;
 
 	if (rc < 0)
 		return rc;
-	if (opts->name && ref.has_digest)
-		return cps_err_set(err, -EINVAL, "'%s': a digest cannot be given",
-				   opts->name);
 	if (parent && !empty && parent->layer_count >= CPS_LAYERS_MAX)
 		return cps_err_set(err, -EINVAL, "the image has %u layers already",
 				   CPS_LAYERS_MAX);

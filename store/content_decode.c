@@ -233,10 +233,12 @@ void cps_cached_settle(struct cps_content *c)
 			cache->queue[left++] = cache->queue[j];
 	cache->queued = left;
 	while (i < cache->keep_count)
-		if (cache->keeps[i].content == c)
+		if (cache->keeps[i].content == c) {
 			keep_next(cache, i);
-		else
+			i = 0; /* others took some away meanwhile */
+		} else {
 			i++;
+		}
 	while (c->active)
 		pthread_cond_wait(&cache->idle, &cache->lock);
 }

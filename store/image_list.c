@@ -119,8 +119,11 @@ static int edit_index(struct cps_store *store, edit_fn edit, void *ctx,
 	cps_auto(cps_buf) struct cps_buf text = CPS_BUF_INIT(CPS_INDEX_MAX);
 	cps_auto(cps_json) json_t *doc = NULL;
 	json_t *list;
-	int rc = lock < 0 ? lock : read_index(store, &text, err);
+	int rc;
 
+	if (lock < 0)
+		return lock;
+	rc = read_index(store, &text, err);
 	if (rc == 0) {
 		doc = cps_json_object(text.data, text.len, "index.json", err);
 		rc = doc ? 0 : -EBADMSG;
@@ -261,10 +264,7 @@ int cps_image_tag(struct cps_store *store, const struct cps_digest *manifest,
 
 	cps_digest_text(manifest, t.digest);
 	if (name)
-		rc = cps_ref_parse(name, &t.ref, err);
-	if (rc == 0 && name && t.ref.has_digest)
-		rc = cps_err_set(err, -EINVAL,
-				 "'%s': a name with a digest cannot be given", name);
+		rc = cps_ref_parse_new(name, &t.ref, err);
 	if (rc == 0 && name)
 		rc = cps_ref_familiar(&t.ref, &familiar);
 	t.familiar = cps_buf_cstr(&familiar);

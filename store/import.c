@@ -176,13 +176,10 @@ int cps_import(struct cps_store *store, int fd, const char *name,
 	enum cps_codec codec = CPS_CODEC_NONE;
 	struct cps_ref ref;
 	json_t *doc;
-	int rc = cps_ref_parse(name, &ref, err);
+	int rc = cps_ref_parse_new(name, &ref, err);
 
 	if (rc < 0)
 		return rc;
-	if (ref.has_digest)
-		return cps_err_set(err, -EINVAL, "'%s': a digest cannot be given",
-				   name);
 	doc = new_config(opts, err);
 	if (!doc)
 		return -EINVAL;

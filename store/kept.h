@@ -13,8 +13,9 @@ struct cps_kept;
 
 /** Open what is kept of a blob, empty at first.
  *  seek       borrowed, must outlive it
- *  max_bytes  of all that the store keeps, and never more than a quarter of what the
- *             disk has free; what was not used for longest goes first
+ *  max_bytes  of all that the store keeps, whoever wrote it, give or take some MiB of
+ *             each writer; and never more than a quarter of what the disk would have
+ *             free without it. What was not used for longest goes first
  *  0; -ENOENT the table is in no store; -errno. */
 int cps_kept_open(const struct cps_seek *seek, uint64_t max_bytes,
 		  struct cps_kept **out);

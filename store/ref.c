@@ -248,6 +248,25 @@ int cps_ref_parse(const char *text, struct cps_ref *out, struct cps_err *err)
 	return rc;
 }
 
+int cps_ref_parse_new(const char *text, struct cps_ref *out, struct cps_err *err)
+{
+	struct cps_ref ref;
+	int rc = cps_ref_parse(text, &ref, err);
+
+	if (rc < 0)
+		return rc;
+	if (ref.has_digest)
+		return cps_err_set(err, -EINVAL, "'%.400s': a digest cannot be given",
+				   text);
+	if (strcmp(ref.domain, DEFAULT_DOMAIN) == 0 &&
+	    strcmp(ref.path, DEFAULT_PREFIX "sha256") == 0)
+		return cps_err_set(
+			err, -EINVAL,
+			"'%.400s' reads as an image ID; give it another name", text);
+	*out = ref;
+	return 0;
+}
+
 /* Would the path without its domain be read as another domain's? */
 static bool needs_domain(const struct cps_ref *ref)
 {

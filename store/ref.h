@@ -23,6 +23,9 @@ struct cps_ref {
 
 /** 0; -EINVAL with the reason; -ENOTSUP digest of another algorithm. */
 int cps_ref_parse(const char *text, struct cps_ref *out, struct cps_err *err);
+/** The same for a name that is to be given: no digest, and nothing that reads as an ID.
+ */
+int cps_ref_parse_new(const char *text, struct cps_ref *out, struct cps_err *err);
 
 /** The familiar form: "debian:bookworm", "host:5000/a/b@sha256:…". 0 or -ENOMEM. */
 int cps_ref_familiar(const struct cps_ref *ref, struct cps_buf *out);

@@ -312,7 +312,7 @@ static int put_image(struct saving *s, const char *text)
 	int rc = cps_image_open(s->store, text, &image, s->err);
 
 	if (rc < 0)
-		return rc;
+		return cps_err_wrap(s->err, rc, "'%s'", text);
 	layers = calloc(image->layer_count + 1, sizeof(*layers));
 	if (!layers)
 		return cps_err_nomem(s->err);

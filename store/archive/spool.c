@@ -15,7 +15,8 @@ struct feed {
 	cps_read_fn read;
 	void *ctx;
 	struct cps_err *err;
-	int rc; /* how the reader failed */
+	int rc;   /* how the reader failed */
+	bool any; /* was there anything? */
 	uint8_t buf[CHUNK_BYTES];
 };
 
@@ -29,6 +30,7 @@ static la_ssize_t feed_read(struct archive *a, void *ctx, const void **data)
 		f->rc = (int)n;
 		f->lib->set_error(a, (int)-n, "read");
 	}
+	f->any |= n > 0;
 	return n < 0 ? -1 : n;
 }
 
@@ -52,6 +54,8 @@ static int complain(struct archive *a, const struct feed *f)
 
 	if (f->rc < 0)
 		return f->rc;
+	if (!f->any)
+		return cps_err_set(f->err, -EINVAL, "it is empty, not an archive");
 	return cps_err_set(f->err, -EBADMSG, "cannot be decompressed: %s",
 			   why ? why : "unknown format");
 }

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,18 +16,23 @@
 
 #define FREE_SHARE  4u /* of what the disk has free, one part may be taken */
 #define SPARE_SHARE 8u /* of what may be kept, this part is free at first */
+/* Others write as well: after so much, or this part of what may be kept, look again. */
+#define GRANT_BYTES (4u << 20)
+#define GRANT_SHARE 16u
 #define BLOCK_BYTES 512u
 /* Who asks for more, and faster, reads all there is, perhaps once in its life. */
-#define BURST_BYTES (128ll << 20) /* of a blob that a mount keeps at once */
-#define RATE_BYTES  (2ll << 20)   /* and what it may add each second */
+#define BURST_BYTES (128ull << 20) /* of a blob that a mount keeps at once */
+#define RATE_BYTES  (2ull << 20)   /* and what it may add each second */
 #define WORD_BITS   64u
 
 struct cps_kept {
 	const struct cps_seek *seek; /* borrowed */
 	int fd;
-	_Atomic int64_t room;    /* bytes that may still be written */
-	_Atomic int64_t written; /* bytes */
 	struct timespec since;
+	pthread_mutex_t lock;      /* of what may be written */
+	uint64_t max_bytes;        /* of all that the store keeps; 0: write no more */
+	uint64_t granted;          /* bytes that may be written before looking again */
+	uint64_t written;          /* bytes */
 	_Atomic uint64_t *present; /* a bit for each piece that may be there */
 };
 
@@ -112,27 +118,42 @@ static int take_census(int dirfd, struct census *out)
 	return 0;
 }
 
-/* Bytes that may be added, after those that were used longest ago have gone. */
-static int64_t make_room(int dirfd, uint64_t max_bytes)
+/* What all files together may take. */
+static uint64_t limit_of(int dirfd, uint64_t max_bytes, const struct census *c)
 {
 	struct statvfs disk;
+	uint64_t share;
+
+	if (fstatvfs(dirfd, &disk) < 0)
+		return 0;
+	share = ((uint64_t)disk.f_bavail * disk.f_frsize + c->used) / FREE_SHARE;
+	return max_bytes < share ? max_bytes : share;
+}
+
+/* Bytes that may be added. */
+static uint64_t room_left(int dirfd, uint64_t max_bytes)
+{
 	struct census c;
-	uint64_t free_bytes;
+	uint64_t limit;
+
+	if (take_census(dirfd, &c) < 0)
+		return 0;
+	limit = limit_of(dirfd, max_bytes, &c);
+	return limit > c.used ? limit - c.used : 0;
+}
+
+/* Files that were used longest ago go. */
+static void make_room(int dirfd, uint64_t max_bytes)
+{
+	struct census c;
 
 	while (take_census(dirfd, &c) == 0) {
-		if (c.used <= max_bytes - max_bytes / SPARE_SHARE) {
-			if (fstatvfs(dirfd, &disk) < 0)
-				return 0;
-			free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
-			max_bytes -= c.used;
-			return (int64_t)(max_bytes < free_bytes / FREE_SHARE
-						 ? max_bytes
-						 : free_bytes / FREE_SHARE);
-		}
-		if (!*c.oldest || unlinkat(dirfd, c.oldest, 0) < 0)
-			return 0;
+		uint64_t limit = limit_of(dirfd, max_bytes, &c);
+
+		if (c.used <= limit - limit / SPARE_SHARE || !*c.oldest ||
+		    unlinkat(dirfd, c.oldest, 0) < 0)
+			return;
 	}
-	return 0;
 }
 
 /* ---- life ---- */
@@ -159,7 +180,6 @@ int cps_kept_open(const struct cps_seek *seek, uint64_t max_bytes,
 {
 	cps_auto(cps_kept_close) struct cps_kept *k = NULL;
 	size_t words = seek->check_count / WORD_BITS + 1;
-	int64_t room;
 
 	if (!seek->store)
 		return -ENOENT;
@@ -168,12 +188,13 @@ int cps_kept_open(const struct cps_seek *seek, uint64_t max_bytes,
 		return -ENOMEM;
 	k->fd = -1;
 	k->seek = seek;
+	k->max_bytes = max_bytes;
+	pthread_mutex_init(&k->lock, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &k->since);
 	k->present = calloc(words, sizeof(*k->present));
 	if (!k->present)
 		return -ENOMEM;
-	room = make_room(cps_store_derived_fd(seek->store, CPS_KEPT), max_bytes);
-	atomic_store(&k->room, room);
+	make_room(cps_store_derived_fd(seek->store, CPS_KEPT), max_bytes);
 	k->fd = open_file(seek);
 	if (k->fd < 0)
 		return k->fd;
@@ -188,6 +209,7 @@ void cps_kept_close(struct cps_kept *kept)
 		return;
 	if (kept->fd >= 0)
 		close(kept->fd);
+	pthread_mutex_destroy(&kept->lock);
 	free(kept->present);
 	free(kept);
 }
@@ -254,15 +276,60 @@ bool cps_kept_has(const struct cps_kept *kept, uint32_t span, uint32_t from,
 	return piece >= end;
 }
 
-/* Reserve room for `len` bytes. */
-static bool may_write(struct cps_kept *k, int64_t len)
+/* Bytes that may be written now, of which `len` are asked for; 0 when there is no room
+ * or the file has gone. */
+static uint64_t grant(const struct cps_kept *k, uint64_t len)
+{
+	uint64_t room =
+		room_left(cps_store_derived_fd(k->seek->store, CPS_KEPT), k->max_bytes);
+	uint64_t most = k->max_bytes / GRANT_SHARE;
+	struct stat st;
+
+	if (room < len || fstat(k->fd, &st) < 0 || st.st_nlink == 0)
+		return 0;
+	if (most > GRANT_BYTES)
+		most = GRANT_BYTES;
+	if (most < len)
+		most = len;
+	return most < room ? most : room;
+}
+
+/* Under the lock. */
+static bool reserve(struct cps_kept *k, uint64_t len)
 {
 	struct timespec now;
+	uint64_t age_s;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return atomic_load(&k->written) + len <=
-		       BURST_BYTES + (now.tv_sec - k->since.tv_sec) * RATE_BYTES &&
-	       atomic_fetch_sub(&k->room, len) >= len;
+	age_s = (uint64_t)(now.tv_sec - k->since.tv_sec);
+	if (!k->max_bytes || k->written + len > BURST_BYTES + age_s * RATE_BYTES)
+		return false;
+	if (k->granted < len)
+		k->granted = grant(k, len);
+	if (k->granted < len) {
+		k->max_bytes = 0;
+		return false;
+	}
+	k->granted -= len;
+	k->written += len;
+	return true;
+}
+
+static bool may_write(struct cps_kept *k, uint64_t len)
+{
+	bool may;
+
+	pthread_mutex_lock(&k->lock);
+	may = reserve(k, len);
+	pthread_mutex_unlock(&k->lock);
+	return may;
+}
+
+static void write_no_more(struct cps_kept *k)
+{
+	pthread_mutex_lock(&k->lock);
+	k->max_bytes = 0;
+	pthread_mutex_unlock(&k->lock);
 }
 
 void cps_kept_add(struct cps_kept *kept, uint32_t span, uint32_t from, uint32_t to,
@@ -281,9 +348,8 @@ void cps_kept_add(struct cps_kept *kept, uint32_t span, uint32_t from, uint32_t 
 	}
 	if (first >= end || !may_write(kept, to - from))
 		return;
-	atomic_fetch_add(&kept->written, to - from);
 	if (cps_pwrite_full(kept->fd, data, to - from, first * CPS_CHECK_BYTES) < 0) {
-		atomic_store(&kept->room, 0);
+		write_no_more(kept);
 		return;
 	}
 	while (first < end)

@@ -55,6 +55,15 @@ refuses 2 "Usage" "$CAPAS"
 refuses 1 "neither empty nor" "$CAPAS" --root /usr images
 refuses 1 "no-such-file" "$CAPAS" import /no-such-file a
 refuses 1 "no name for an image" "$CAPAS" import /dev/null 'Bad Name'
+refuses 1 "it is empty" "$CAPAS" load -i /dev/null
+refuses 1 "reads as an image ID" "$CAPAS" import "$TMP/root.tar" sha256:1234
+refuses 1 "'no-such': no such image" "$CAPAS" save -o "$TMP/saved" no-such
+mkdir "$TMP/locked"
+"$CAPAS" --root "$TMP/locked" import "$TMP/root.tar" a >"$TMP/out" || fail "import"
+rm -f "$TMP/locked/index.lock"
+mkdir "$TMP/locked/index.lock"
+refuses 1 "rmi: store '$TMP/locked': open 'index.lock'" "$CAPAS" --root "$TMP/locked" rmi a
+[ ! -e "$TMP/saved" ] || fail "a save that failed left its file"
 
 # ---- what is made of the table ----
 "$CAPAS" generate man >"$TMP/capas.1"

@@ -12,7 +12,7 @@
 #define KEEP_BYTES  (64u << 20)
 #define PART        4096u
 
-static const struct cps_digest blob_id = {{0x1a}};
+static const struct cps_digest blob_id = {{0x1a}}, other_id = {{0x77}};
 static uint8_t plain[PLAIN_BYTES];
 static uint8_t packed[PLAIN_BYTES + (64u << 10)];
 static size_t packed_len;
@@ -59,7 +59,9 @@ static int scanned_setup(void **state)
 	    cps_scan_feed(scan, packed, packed_len, NULL) < 0 ||
 	    cps_scan_finish(scan, NULL) < 0)
 		return -1;
-	return cps_scan_publish(scan, &blob_id, packed_len, NULL);
+	return cps_scan_publish(scan, &blob_id, packed_len, NULL) < 0
+		       ? -1
+		       : cps_scan_publish(scan, &other_id, packed_len, NULL);
 }
 
 /** A mount's view of the blob. */
@@ -68,18 +70,27 @@ struct opened {
 	struct cps_content *content;
 };
 
-static struct opened open_it(struct scratch *s, uint64_t keep_bytes)
+static struct cps_content *open_content(struct scratch *s, struct cps_cache *cache,
+					const struct cps_digest *id)
 {
 	struct cps_blob blob = {.fd = memfd_create("blob", MFD_CLOEXEC),
 				.size = packed_len};
+	struct cps_content *content = NULL;
 	struct cps_seek *seek = NULL;
-	struct opened o = {0};
 
 	assert_int_equal(cps_write_full(blob.fd, packed, packed_len), 0);
-	assert_int_equal(cps_seek_open(s->store, &blob_id, &seek, NULL), 0);
+	assert_int_equal(cps_seek_open(s->store, id, &seek, NULL), 0);
+	assert_int_equal(cps_content_open(cache, &blob, seek, &content, NULL), 0);
+	return content;
+}
+
+static struct opened open_it(struct scratch *s, uint64_t keep_bytes)
+{
+	struct opened o = {0};
+
 	assert_int_equal(cps_cache_new(8u << 20, 1, &o.cache, NULL), 0);
 	cps_cache_keep(o.cache, keep_bytes);
-	assert_int_equal(cps_content_open(o.cache, &blob, seek, &o.content, NULL), 0);
+	o.content = open_content(s, o.cache, &blob_id);
 	return o;
 }
 
@@ -122,6 +133,17 @@ static int kept_file(struct scratch *s)
 
 	assert_true(fd >= 0);
 	return fd;
+}
+
+static uint64_t kept_bytes(struct scratch *s, const struct cps_digest *id)
+{
+	char hex[CPS_DIGEST_HEX_LEN];
+	struct stat st;
+
+	assert_int_equal(fstatat(cps_store_derived_fd(s->store, CPS_KEPT),
+				 cps_digest_hex(id, hex), &st, 0),
+			 0);
+	return (uint64_t)st.st_blocks * 512;
 }
 
 static void what_was_read_is_decoded_once(void **state)
@@ -205,12 +227,11 @@ static void what_was_not_used_for_longest_goes(void **state)
 	struct scratch *s = *state;
 	int dirfd = cps_store_derived_fd(s->store, CPS_KEPT);
 	const struct timespec old[2] = {{1000, 0}, {1000, 0}};
-	const struct cps_digest other = {{0x77}};
 	cps_auto(cps_fd) int fd = -1;
 	char hex[CPS_DIGEST_HEX_LEN];
 	struct stat st;
 
-	write_at(dirfd, cps_digest_hex(&other, hex), "of another blob");
+	write_at(dirfd, cps_digest_hex(&other_id, hex), "of another blob");
 	assert_int_equal(utimensat(dirfd, hex, old, 0), 0);
 	mount_once(s, KEEP_BYTES);
 	assert_int_equal(faccessat(dirfd, hex, F_OK, 0), 0);
@@ -219,6 +240,68 @@ static void what_was_not_used_for_longest_goes(void **state)
 	/* Just not enough for both with the part that stays free. */
 	assert_int_equal(mount_once(s, (uint64_t)st.st_blocks * 512 * 8 / 7), 0);
 	assert_int_equal(faccessat(dirfd, hex, F_OK, 0), -1);
+}
+
+/* Decodes what holds the blob's parts, and has as many of them wait to be kept. */
+static void have_kept(struct cps_content *content, uint64_t parts)
+{
+	uint8_t got;
+
+	for (uint64_t off = PLAIN_BYTES - 1; off > (1u << 20); off -= 1u << 20)
+		assert_int_equal(cps_content_pread(content, &got, 1, off, 0), 1);
+	assert_int_equal(cps_content_pread(content, &got, 1, (1u << 20) - 1, 0), 1);
+	for (uint64_t i = parts; i > 0; i--)
+		assert_int_equal(
+			cps_content_pread(content, &got, 1, i * CPS_CHECK_BYTES, 0), 1);
+}
+
+/* The worker takes what waits of one while the other is closed. */
+static void one_layer_of_many_closes(void **state)
+{
+	struct scratch *s = *state;
+
+	for (int i = 0; i < 100; i++) {
+		struct opened o = open_it(s, KEEP_BYTES);
+		struct cps_content *other = open_content(s, o.cache, &blob_id);
+
+		have_kept(o.content, 30);
+		have_kept(other, 30);
+		cps_content_close(other);
+		cps_derived_drop(s->store, CPS_KEPT, &blob_id);
+		close_it(&o);
+	}
+}
+
+/* Layers that are open at the same time share what may be kept. */
+static void no_more_is_kept_of_all_layers(void **state)
+{
+	const uint64_t most = 16 * CPS_CHECK_BYTES;
+	struct scratch *s = *state;
+	struct opened o = open_it(s, most);
+	struct cps_content *other = open_content(s, o.cache, &other_id);
+
+	have_kept(o.content, 14);
+	have_kept(other, 14);
+	cps_content_close(other);
+	close_it(&o);
+	assert_in_range(kept_bytes(s, &blob_id) + kept_bytes(s, &other_id), most / 2,
+			most + 2 * CPS_CHECK_BYTES);
+}
+
+/* What has no name fills the disk, and nobody can use it. */
+static void a_file_that_vanished_grows_no_more(void **state)
+{
+	struct scratch *s = *state;
+	cps_auto(cps_fd) int fd = -1;
+	struct opened o = open_it(s, 16 * CPS_CHECK_BYTES);
+	struct stat st;
+
+	fd = kept_file(s);
+	cps_derived_drop(s->store, CPS_KEPT, &blob_id);
+	read_parts(&o);
+	close_it(&o);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_blocks, 0);
 }
 
 #define KEPT(test)                                                                     \
@@ -235,6 +318,9 @@ int main(void)
 		KEPT(a_file_that_vanishes_is_no_harm),
 		KEPT(no_more_is_kept_than_allowed),
 		KEPT(what_was_not_used_for_longest_goes),
+		KEPT(one_layer_of_many_closes),
+		KEPT(no_more_is_kept_of_all_layers),
+		KEPT(a_file_that_vanished_grows_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, make_blob, NULL);
