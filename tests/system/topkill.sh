@@ -116,6 +116,45 @@ part_power() {
 	[ "$(steps_of power)" -gt 100 ] || fail "the loads did next to nothing"
 }
 
+# What a dead driver left in the page cache is a promise as soon as somebody syncs.
+part_both() {
+	both synced
+	both alone
+}
+# both HOW: the file is synced after the mount, or nothing of the top is
+both() {
+	echo "- kill -9, a mount, and then the power goes ($1)"
+	small_disk both 1G
+	export CAPAS_ROOT=${TMP:?}/both/store
+	import
+	serve both
+	head -c 60000 /dev/urandom >"${TMP:?}/small"
+	head -c 400000 /dev/urandom >"${TMP:?}/large"
+	# In the log, and synced; then in a file of its own, and not.
+	cp "${TMP:?}/small" "$MNT/small"
+	cp "${TMP:?}/large" "$MNT/gone"
+	sync "$MNT/small" "$MNT/gone"
+	head -c 10000 /dev/zero >>"$MNT/small"
+	cp "${TMP:?}/large" "$MNT/large"
+	rm "$MNT/gone"
+	kill_driver
+	serve both
+	# Of the disk, and of nothing that the top has there: its journal goes out.
+	touch "${TMP:?}/both/other"
+	sync "${TMP:?}/both/other"
+	[ "$1" = alone ] || sync "$MNT/large"
+	"$TOOLS/powercut" "${TMP:?}/both" || fail "powercut"
+	kill_driver
+	umount "${TMP:?}/both" || fail "umount of the disk"
+	mount -o loop "${TMP:?}/disks/both" "${TMP:?}/both" || fail "mount of the disk"
+	mount_top both acked
+	[ ! -e "$MNT/gone" ] || cmp "${TMP:?}/large" "$MNT/gone" || fail "a synced file, removed and back"
+	cmp -n 60000 "${TMP:?}/small" "$MNT/small" || fail "synced in the log, lost with the file"
+	[ "$1" = alone ] || cmp "${TMP:?}/large" "$MNT/large" || fail "written before the kill, synced after it"
+	umount_top
+	umount "${TMP:?}/both"
+}
+
 part_full() {
 	echo "- the disk is full"
 	small_disk full 100M
@@ -255,7 +294,7 @@ P
 	[ "$sum" = "$(sha256sum <"$dir/log")" ] || fail "a log that is none was written"
 }
 
-for part in ${PARTS:-kill power full errors damage}; do
+for part in ${PARTS:-kill power both full errors damage}; do
 	"part_$part"
 done
 echo ok
