@@ -89,6 +89,12 @@ static inline void cps_top_unlock(struct cps_top *top)
 		pthread_mutex_unlock(&top->lock);
 }
 
+/** Before the first change: what the last writer left unsynced, if it was killed, is on
+ *  disk when this returns. 0; -errno. */
+int cps_top_take_over(struct cps_top *top);
+/** After a sync, and no change since: the next writer finds nothing of ours to sync. */
+void cps_top_leave_synced(struct cps_top *top);
+
 /** The disk is full: remove what waits for a sync to be removed. Not under the lock.
  *  True: it is worth to try again. */
 bool cps_top_reclaim(struct cps_top *top);

@@ -1,7 +1,12 @@
 /* Making changes last. */
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "fs/top/internal.h"
+#include "store/base/fd.h"
+
+#define UNSYNCED "unsynced" /* is there while somebody writes, or was killed then */
 
 #define DOOMED_MANY 1024u /* data files that wait for a sync to be removed */
 #define FILES_MOST  16u   /* of one inode, synced by name; else all are */
@@ -93,4 +98,25 @@ bool cps_top_wants_sync(struct cps_top *top)
 	many = top->writable && top->files.doomed_count >= DOOMED_MANY;
 	cps_top_unlock(top);
 	return many;
+}
+
+/* A killed writer's changes are in the page cache. Those of the log name data files
+ * that nobody knows to be dirty any more, and data files that they free are removed at
+ * once: a sync of the log alone would lose what was synced before. After a power cut
+ * there is nothing to sync, so the mark itself need not last. */
+int cps_top_take_over(struct cps_top *top)
+{
+	const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+	cps_auto(cps_fd) int fd = openat(top->dirfd, UNSYNCED, flags | O_EXCL, 0600);
+
+	if (fd >= 0)
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	return syncfs(top->dirfd) < 0 ? -errno : 0;
+}
+
+void cps_top_leave_synced(struct cps_top *top)
+{
+	unlinkat(top->dirfd, UNSYNCED, 0);
 }

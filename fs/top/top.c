@@ -167,8 +167,11 @@ static int start(struct cps_top *top, struct cps_err *err)
 		.gen = top->next_gen,
 		.time_ns = now_ns(),
 	};
-	int rc = cps_replay_mend(top, err);
+	int rc = cps_top_take_over(top);
 
+	if (rc < 0)
+		return cps_err_sys(err, rc, "sync what the last mount left");
+	rc = cps_replay_mend(top, err);
 	if (rc < 0)
 		return rc;
 	rc = cps_toplog_append(top->log, &c, false);
@@ -230,6 +233,8 @@ int cps_top_close(struct cps_top *top, struct cps_err *err)
 			cps_err_sys(err, rc, "sync the changes");
 		else
 			rc = cps_top_compact(top, LOG_NAME, err);
+		if (rc == 0)
+			cps_top_leave_synced(top);
 	}
 	cps_nodes_release(top);
 	cps_files_release(&top->files);
