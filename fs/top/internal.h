@@ -142,6 +142,9 @@ void cps_node_drop_if_dead(struct cps_top *top, struct cps_node *node);
 void cps_nodes_drop_dead(struct cps_top *top);
 /** A data file is not needed any more, unless by a mark. */
 void cps_node_doom(struct cps_top *top, uint32_t gen);
+/** [off, end) of its content is not in its data file any more. */
+void cps_node_loosen(struct cps_top *top, const struct cps_node *n, uint64_t off,
+		     uint64_t end);
 void cps_nodes_release(struct cps_top *top);
 
 /** What most checks want to know of any inode. */

@@ -155,6 +155,79 @@ both() {
 	umount "${TMP:?}/both"
 }
 
+# What a file does not hold any more, the disk has again.
+part_space() {
+	echo "- space that is given back"
+	local free
+	small_disk space 200M
+	export CAPAS_ROOT=${TMP:?}/space/store
+	import
+	room() { echo $(($(stat -f -c '%f * %S' "${TMP:?}/space") >> 20)); } # MiB
+	gains() { # MIB WHAT
+		sync "$MNT/cut" "$MNT/punched"
+		[ $(($(room) - free)) -gt "$1" ] || fail "$2 gives back $(($(room) - free)) MiB"
+	}
+	mount_top space acked
+	head -c 60M /dev/urandom >"${TMP:?}/disks/random"
+	cp "${TMP:?}/disks/random" "$MNT/cut"
+	cp "${TMP:?}/disks/random" "$MNT/punched"
+	sync "$MNT/cut" "$MNT/punched"
+	free=$(room)
+	truncate -s 1M "$MNT/cut"
+	gains 55 "truncate"
+	[ "$(du -k "$MNT/cut" | cut -f1)" = 1024 ] || fail "blocks of what is left: $(du -k "$MNT/cut")"
+	fallocate -p -o 1M -l 40M "$MNT/punched"
+	# Taken again before the sync: the rest is given back.
+	dd if="${TMP:?}/disks/random" of="$MNT/punched" bs=1M count=2 skip=10 seek=10 conv=notrunc status=none
+	gains 90 "a hole"
+	same_as_before() {
+		cmp -n 1M "${TMP:?}/disks/random" "$MNT/cut" || fail "$1: what was not cut off"
+		cmp -n 1M "${TMP:?}/disks/random" "$MNT/punched" || fail "$1: before the hole"
+		cmp -i 41M "${TMP:?}/disks/random" "$MNT/punched" || fail "$1: behind the hole"
+		cmp -i 10M -n 2M "${TMP:?}/disks/random" "$MNT/punched" || fail "$1: in the hole"
+		cmp -i 1M:0 -n 9M "$MNT/punched" /dev/zero || fail "$1: the hole"
+	}
+	same_as_before "at once"
+	# Space that is set aside stays, also where something was cut off just before.
+	truncate -s 100k "$MNT/cut"
+	fallocate -n -l 30M "$MNT/cut"
+	sync "$MNT/cut"
+	[ $(($(room) - free)) -lt 80 ] || fail "space set aside was given back"
+	truncate -s 1M "$MNT/cut"
+	dd if="${TMP:?}/disks/random" of="$MNT/cut" bs=1M count=1 conv=notrunc status=none
+	umount_top
+	mount_top space acked
+	same_as_before "mounted again"
+	# A full disk: what is cut off helps, without a sync by whoever needs the room.
+	cp "${TMP:?}/disks/random" "$MNT/other"
+	head -c 200M /dev/zero >"$MNT/filler" 2>/dev/null && fail "200 MB on a disk of 200 MB"
+	truncate -s 1M "$MNT/other"
+	cp "${TMP:?}/disks/random" "$MNT/more" 2>/dev/null || truncate -s 1M "$MNT/filler"
+	cp "${TMP:?}/disks/random" "$MNT/more" || fail "cutting off frees nothing on a full disk"
+	same_as_before "on a full disk"
+	# Killed before the sync.
+	rm "$MNT/filler" "$MNT/more"
+	umount_top
+	serve space
+	cp "${TMP:?}/disks/random" "$MNT/other"
+	sync "$MNT/other"
+	free=$(room)
+	truncate -s 1M "$MNT/other"
+	kill_driver
+	mount_top space acked
+	gains 55 "opening it again"
+	umount_top
+	# A mark's files are as they were.
+	mount_top space acked
+	"$CAPAS" mark space before || fail "mark"
+	truncate -s 8k "$MNT/punched"
+	sync "$MNT/punched"
+	umount_top
+	"$CAPAS" mount --top space --at before acked "$MNT" || fail "mount --at"
+	same_as_before "at a mark"
+	umount_top
+}
+
 part_full() {
 	echo "- the disk is full"
 	small_disk full 100M
@@ -294,7 +367,7 @@ P
 	[ "$sum" = "$(sha256sum <"$dir/log")" ] || fail "a log that is none was written"
 }
 
-for part in ${PARTS:-kill power both full errors damage}; do
+for part in ${PARTS:-kill power both space full errors damage}; do
 	"part_$part"
 done
 echo ok
