@@ -81,6 +81,11 @@ part_kill() {
 	echo "- kill -9 of the driver"
 	export CAPAS_ROOT=${TMP:?}/store
 	import
+	serve killed
+	kill -9 "$driver"
+	end_driver
+	refuses 1 "driver that died: unmount it first" "$CAPAS" mount --rw --top other acked "$MNT"
+	umount -l "$MNT"
 	for round in $(seq "${ROUNDS:-6}"); do
 		serve killed
 		start_loads load killed
