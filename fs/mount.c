@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "fs/detached.h"
@@ -133,13 +134,17 @@ static int new_session(struct cps_mount *mount, const struct cps_mount_opts *opt
 static int find_mountpoint(struct cps_mount *mount, const char *name,
 			   struct cps_err *err)
 {
+	struct statvfs numbers;
 	struct stat st;
 
 	mount->ops.mountpoint = realpath(name, NULL);
-	if (!mount->ops.mountpoint)
-		return cps_err_sys(err, -errno, "mountpoint '%s'", name);
-	if (stat(mount->ops.mountpoint, &st) < 0)
-		return cps_err_sys(err, -errno, "mountpoint '%s'", name);
+	/* Of a dead mount the kernel may still have the attributes, but no numbers. */
+	if (!mount->ops.mountpoint || stat(mount->ops.mountpoint, &st) < 0 ||
+	    statvfs(mount->ops.mountpoint, &numbers) < 0)
+		return cps_err_sys(err, -errno, "mountpoint '%s'%s", name,
+				   errno == ENOTCONN ? " (of a driver that died: "
+						       "unmount it first)"
+						     : "");
 	if (!S_ISDIR(st.st_mode))
 		return cps_err_sys(err, -ENOTDIR, "mountpoint '%s'", name);
 	return 0;

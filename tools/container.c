@@ -21,9 +21,10 @@ static int moment(int dirfd, uint64_t *upto, struct cps_err *err)
 /* A driver that ends rewrites its log, and the place that it told us means nothing any
  * more; one may also begin just now. 1 when the top is open, 0 to try again, -errno. */
 static int try_look(struct cps_store *store, const struct cps_top_info *info,
-		    struct cps_opened *out, struct cps_err *err)
+		    const struct cps_root_opts *root, struct cps_opened *out,
+		    struct cps_err *err)
 {
-	const struct cps_root_opts root = {0};
+	const struct cps_root_opts usual = {0};
 	struct cps_top_opts opts = {.read_only = true};
 	cps_auto(cps_fd) int dirfd = cps_tops_dir(store, info, err);
 	int rc = dirfd < 0 ? dirfd : moment(dirfd, &opts.upto, err);
@@ -32,7 +33,7 @@ static int try_look(struct cps_store *store, const struct cps_top_info *info,
 		return rc;
 	/* Nobody writes, so nobody shall begin before we are through. */
 	opts.alone = opts.upto == 0;
-	rc = cps_open_top(store, info, &root, &opts, out, err);
+	rc = cps_open_top(store, info, root ? root : &usual, &opts, out, err);
 	if (opts.alone ? rc == -EBUSY : !cps_control_alive(dirfd)) {
 		cps_opened_close(out, NULL);
 		return 0;
@@ -62,13 +63,14 @@ static int make_log(struct cps_store *store, const struct cps_top_info *info,
 }
 
 int cps_container_look(struct cps_store *store, const struct cps_top_info *info,
-		       struct cps_opened *out, struct cps_err *err)
+		       const struct cps_root_opts *root, struct cps_opened *out,
+		       struct cps_err *err)
 {
 	int rc = make_log(store, info, err);
 
 	*out = (struct cps_opened)CPS_OPENED_INIT;
 	for (int i = 0; i < LOOK_TRIES && rc == 0; i++)
-		rc = try_look(store, info, out, err);
+		rc = try_look(store, info, root, out, err);
 	if (rc == 1)
 		return 0;
 	cps_opened_close(out, NULL);
@@ -89,7 +91,7 @@ int cps_container_or_source(struct cps_store *store, const char *text,
 
 	*out = (struct cps_opened)CPS_OPENED_INIT;
 	if (rc == 0)
-		return cps_container_look(store, &info, out, err);
+		return cps_container_look(store, &info, &opts, out, err);
 	if (rc != -ENOENT)
 		return rc;
 	rc = cps_source_open(store, text, &image, err);

@@ -4,9 +4,11 @@
 #include "fs/opened.h"
 
 /** Open a top to look at it as it is now. When a driver serves it, what the kernel
- * still holds is written back first, and what comes after this moment is not seen. */
+ * still holds is written back first, and what comes after this moment is not seen.
+ *  root  how its image is opened; NULL: as usual */
 int cps_container_look(struct cps_store *store, const struct cps_top_info *info,
-		       struct cps_opened *out, struct cps_err *err);
+		       const struct cps_root_opts *root, struct cps_opened *out,
+		       struct cps_err *err);
 
 /** What `text` names: a container as above, else a SOURCE with nothing on top. */
 int cps_container_or_source(struct cps_store *store, const char *text,

@@ -57,8 +57,8 @@ static int open_stopped(struct cps_app *app, const struct cps_live *live, bool w
 	if (rc == 0)
 		rc = write ? cps_open_top(app->store, &live->info, &root, &top,
 					  &out->opened, &app->err)
-			   : cps_container_look(app->store, &live->info, &out->opened,
-						&app->err);
+			   : cps_container_look(app->store, &live->info, NULL,
+						&out->opened, &app->err);
 	if (rc < 0)
 		return rc;
 	cps_mount_defaults(&mount);

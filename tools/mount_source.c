@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tools/container.h"
+
 static int make_top(struct cps_store *store, const struct cps_mount_what *what,
 		    struct cps_top_info *info, struct cps_err *err)
 {
@@ -68,5 +70,10 @@ int cps_mount_source(struct cps_store *store, const struct cps_mount_what *what,
 		return rc;
 	if (made && !what->top)
 		memcpy(id, info.id, CPS_TOP_ID_LEN);
-	return cps_open_top(store, &info, &what->root, &opts, out, err);
+	if (what->rw || what->mark)
+		return cps_open_top(store, &info, &what->root, &opts, out, err);
+	rc = cps_container_look(store, &info, &what->root, out, err);
+	if (rc == 0)
+		cps_top_let_write(out->top);
+	return rc;
 }

@@ -113,6 +113,7 @@ static void resize(struct cps_top *top, struct cps_node *n, uint64_t size)
 		cps_ranges_cut(&n->ranges, size);
 		if (n->base_len > size)
 			n->base_len = size;
+		cps_node_loosen(top, n, size, CPS_RANGE_END);
 	}
 	n->size = size;
 	if (size)

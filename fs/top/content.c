@@ -266,14 +266,22 @@ static uint64_t file_bytes(struct cps_top *top, uint32_t number)
 	return bytes;
 }
 
+static uint64_t whole_blocks(uint64_t bytes)
+{
+	return (bytes + CPS_VIEW_BLOCK - 1) & ~(uint64_t)(CPS_VIEW_BLOCK - 1);
+}
+
 static uint64_t range_bytes(struct cps_top *top, const struct cps_node *n,
 			    const struct cps_range *r)
 {
 	/* What is left of a whole file may end beyond any. */
 	if (r->in == CPS_IN_HOLE || r->off >= n->size)
 		return 0;
+	/* A file that was cut off has more until the next sync. */
 	if (r->in >= CPS_IN_FILES && r->off == 0 && r->len >= n->size)
-		return file_bytes(top, r->in);
+		return r->len == CPS_RANGE_END ? file_bytes(top, r->in)
+					       : cps_least(file_bytes(top, r->in),
+							   whole_blocks(n->size));
 	return cps_least(r->len, n->size - r->off);
 }
 

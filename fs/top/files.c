@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fs/top/ranges.h"
 #include "store/base/mem.h"
 
 struct cps_file {
@@ -18,7 +19,8 @@ struct cps_file {
 	unsigned int users;
 	int fd; /* -1: closed for now */
 	bool dirty;
-	bool first; /* to be synced before the log */
+	bool first;             /* to be synced before the log */
+	struct cps_loose loose; /* end 0: nothing is */
 };
 
 #define NAME_LEN 9 /* "%08x" */
@@ -121,6 +123,7 @@ static void forget(struct cps_files *files, struct cps_file *f)
 		close(f->fd);
 	}
 	files->count--;
+	files->loose_count -= f->loose.end != 0;
 	free(f);
 }
 
@@ -193,6 +196,66 @@ int cps_files_doom(struct cps_files *files, uint32_t number)
 	return 0;
 }
 
+/* ---- what is given back ---- */
+
+void cps_files_loosen(struct cps_files *files, const struct cps_loose *loose)
+{
+	struct cps_file *f = find(files, loose->number);
+
+	if (!f)
+		f = add(files, loose->number);
+	if (!f || loose->off >= loose->end)
+		return; /* it stays as large as it is */
+	if (!f->loose.end) {
+		f->loose = *loose;
+		files->loose_count++;
+		return;
+	}
+	if (loose->off < f->loose.off)
+		f->loose.off = loose->off;
+	if (loose->end > f->loose.end)
+		f->loose.end = loose->end;
+}
+
+static void tighten(struct cps_files *files, struct cps_file *f)
+{
+	files->loose_count -= f->loose.end != 0;
+	f->loose.end = 0;
+}
+
+void cps_files_tighten(struct cps_files *files, uint32_t number)
+{
+	struct cps_file *f = find(files, number);
+
+	if (f)
+		tighten(files, f);
+}
+
+static int cut_end(int fd, uint64_t off)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	/* Also where it ends already: space may be set aside behind that. */
+	return ftruncate(fd, (uint64_t)st.st_size < off ? st.st_size : (off_t)off);
+}
+
+void cps_files_punch(struct cps_files *files, uint32_t number, uint64_t off,
+		     uint64_t end)
+{
+	const int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	struct cps_file *f;
+
+	if (cps_files_get(files, number, false, &f) < 0)
+		return;
+	if (end == CPS_RANGE_END)
+		(void)cut_end(f->fd, off);
+	else
+		(void)fallocate(f->fd, punch, (off_t)off, (off_t)(end - off));
+	cps_files_put(files, f);
+}
+
 /* ---- syncing ---- */
 
 static int add_fd(struct cps_files *files, struct cps_file *f,
@@ -210,6 +273,22 @@ static int add_fd(struct cps_files *files, struct cps_file *f,
 		return -errno;
 	out->fds[out->count++] = fd;
 	f->dirty = f->first = false;
+	return 0;
+}
+
+static int take_loose(struct cps_files *files, struct cps_files_sync *out)
+{
+	if (!files->loose_count)
+		return 0;
+	out->loose = malloc(files->loose_count * sizeof(*out->loose));
+	if (!out->loose)
+		return -ENOMEM;
+	for (size_t i = 0; i < CPS_ARRAY_LEN(files->slots); i++)
+		for (struct cps_file *f = files->slots[i]; f; f = f->chain)
+			if (f->loose.end) {
+				out->loose[out->loose_count++] = f->loose;
+				tighten(files, f);
+			}
 	return 0;
 }
 
@@ -253,6 +332,8 @@ int cps_files_sync_begin(struct cps_files *files, const uint32_t *numbers, size_
 
 	*out = (struct cps_files_sync){.dirfd = -1, .doomed = files->doomed_count};
 	rc = add_dirty(files, numbers, count, out);
+	if (rc == 0)
+		rc = take_loose(files, out);
 	if (rc == 0 && files->folder_dirty) {
 		out->dirfd = fcntl(files->dirfd, F_DUPFD_CLOEXEC, 0);
 		if (out->dirfd < 0)
@@ -297,6 +378,7 @@ void cps_files_sync_end(struct cps_files *files, struct cps_files_sync *sync, in
 	for (size_t i = 0; i < sync->count; i++)
 		close(sync->fds[i]);
 	free(sync->fds);
+	free(sync->loose);
 	if (sync->dirfd >= 0)
 		close(sync->dirfd);
 	if (rc < 0 || sync->doomed == 0)

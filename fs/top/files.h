@@ -24,6 +24,14 @@ struct cps_files {
 	bool folder_dirty; /* a file was made since the last sync */
 	uint32_t *doomed;  /* numbers, to be removed after a sync */
 	size_t doomed_count, doomed_cap;
+	size_t loose_count; /* files of which something is loose */
+};
+
+/** Bytes of a file that were an inode's content and are not any more. */
+struct cps_loose {
+	uint64_t owner; /* the inode */
+	uint64_t off, end;
+	uint32_t number;
 };
 
 #define CPS_FILES_OPEN_MAX 128u /* descriptors */
@@ -42,6 +50,15 @@ int cps_file_fd(const struct cps_file *file);
 void cps_file_touch(struct cps_file *file, bool first);
 /** Not needed any more. 0 or -ENOMEM (it then stays until the top is opened again). */
 int cps_files_doom(struct cps_files *files, uint32_t number);
+/** These bytes may be given back to the disk after a sync, if nobody takes them again;
+ *  what lies between two such pieces of one file, too. */
+void cps_files_loosen(struct cps_files *files, const struct cps_loose *loose);
+/** The file's loose bytes are kept after all. */
+void cps_files_tighten(struct cps_files *files, uint32_t number);
+/** Give [off, end) of a file back to the disk, or all from `off` on if `end` is
+ *  CPS_RANGE_END. What cannot be done is left. */
+void cps_files_punch(struct cps_files *files, uint32_t number, uint64_t off,
+		     uint64_t end);
 
 /** What a sync has to do, taken under the lock and done without it. One at a time. */
 struct cps_files_sync {
@@ -49,6 +66,8 @@ struct cps_files_sync {
 	size_t count;
 	int dirfd; /* -1: the folder is clean */
 	size_t doomed;
+	struct cps_loose *loose; /* bytes that may be given back if it goes well */
+	size_t loose_count;
 };
 
 /** Was one of them written to since the last sync began? */

@@ -92,6 +92,12 @@ static inline void cps_top_unlock(struct cps_top *top)
 		pthread_mutex_unlock(&top->lock);
 }
 
+/** Before the first change: what the last writer left unsynced, if it was killed, is on
+ *  disk when this returns. 0; -errno. */
+int cps_top_take_over(struct cps_top *top);
+/** After a sync, and no change since: the next writer finds nothing of ours to sync. */
+void cps_top_leave_synced(struct cps_top *top);
+
 /** The disk is full: remove what waits for a sync to be removed. Not under the lock.
  *  True: it is worth to try again. */
 bool cps_top_reclaim(struct cps_top *top);
@@ -139,6 +145,9 @@ void cps_node_drop_if_dead(struct cps_top *top, struct cps_node *node);
 void cps_nodes_drop_dead(struct cps_top *top);
 /** A data file is not needed any more, unless by a mark. */
 void cps_node_doom(struct cps_top *top, uint32_t gen);
+/** [off, end) of its content is not in its data file any more. */
+void cps_node_loosen(struct cps_top *top, const struct cps_node *n, uint64_t off,
+		     uint64_t end);
 void cps_nodes_release(struct cps_top *top);
 
 /** What most checks want to know of any inode. */

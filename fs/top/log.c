@@ -159,6 +159,11 @@ int cps_toplog_hold(struct cps_toplog *log, int dirfd, const char *name,
 	return cps_err_set(err, -EBUSY, "it is mounted read-write");
 }
 
+void cps_toplog_let_go(struct cps_toplog *log)
+{
+	flock(log->fd, LOCK_UN);
+}
+
 void cps_toplog_close(struct cps_toplog *log)
 {
 	if (!log)

@@ -38,6 +38,8 @@ int cps_toplog_open(int dirfd, const char *name, const struct cps_digest *chain,
  *  there is one. */
 int cps_toplog_hold(struct cps_toplog *log, int dirfd, const char *name,
 		    struct cps_err *err);
+/** Undo that. */
+void cps_toplog_let_go(struct cps_toplog *log);
 void cps_toplog_close(struct cps_toplog *log);
 CPS_AUTO_DEFINE(struct cps_toplog, cps_toplog_close)
 

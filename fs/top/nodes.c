@@ -130,6 +130,15 @@ void cps_node_doom(struct cps_top *top, uint32_t gen)
 		cps_files_doom(&top->files, gen);
 }
 
+void cps_node_loosen(struct cps_top *top, const struct cps_node *n, uint64_t off,
+		     uint64_t end)
+{
+	const struct cps_loose loose = {n->ino, off, end, n->gen};
+
+	if (!top->replaying && n->gen && n->gen >= top->frozen_gen)
+		cps_files_loosen(&top->files, &loose);
+}
+
 /* What only this inode's content is in. A mark's files stay. */
 static void doom_files(struct cps_top *top, const struct cps_node *n)
 {

@@ -1,10 +1,36 @@
 /* Making changes last. */
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
-#include "fs/top/internal.h"
+#include "fs/top/content.h"
+#include "store/base/fd.h"
+
+#define UNSYNCED "unsynced" /* is there while somebody writes, or was killed then */
 
 #define DOOMED_MANY 1024u /* data files that wait for a sync to be removed */
 #define FILES_MOST  16u   /* of one inode, synced by name; else all are */
+
+/* What no range of the inode is in, while the log on disk says the same. */
+static void give_back(struct cps_top *top, const struct cps_loose *loose)
+{
+	const struct cps_node *n = cps_node_find(top, loose->owner);
+	uint64_t at = loose->off;
+
+	if (!n || n->gen != loose->number || n->gen < top->frozen_gen)
+		return;
+	for (size_t i = cps_ranges_find(&n->ranges, at); at < loose->end; i++) {
+		const struct cps_range *r =
+			i < n->ranges.count ? &n->ranges.items[i] : NULL;
+
+		if (r && r->in != loose->number)
+			continue;
+		if (!r || r->off > at)
+			cps_files_punch(&top->files, loose->number, at,
+					r ? cps_least(r->off, loose->end) : loose->end);
+		at = r ? r->off + r->len : loose->end;
+	}
+}
 
 static int sync_alone(struct cps_top *top, const uint32_t *numbers, size_t count)
 {
@@ -27,6 +53,8 @@ static int sync_alone(struct cps_top *top, const uint32_t *numbers, size_t count
 		top->sync_error = rc;
 	else
 		top->synced = upto;
+	for (size_t i = 0; rc == 0 && i < sync.loose_count; i++)
+		give_back(top, &sync.loose[i]);
 	cps_files_sync_end(&top->files, &sync, rc);
 	cps_top_unlock(top);
 	return rc;
@@ -97,12 +125,13 @@ int cps_top_sync_inode(struct cps_top *top, uint64_t ino)
 
 bool cps_top_reclaim(struct cps_top *top)
 {
-	bool doomed;
+	bool waits;
 
 	cps_top_lock(top);
-	doomed = top->writable && top->files.doomed_count > 0;
+	waits = top->writable &&
+		(top->files.doomed_count > 0 || top->files.loose_count > 0);
 	cps_top_unlock(top);
-	return doomed && cps_top_sync(top) == 0;
+	return waits && cps_top_sync(top) == 0;
 }
 
 bool cps_top_wants_sync(struct cps_top *top)
@@ -113,4 +142,25 @@ bool cps_top_wants_sync(struct cps_top *top)
 	many = top->writable && top->files.doomed_count >= DOOMED_MANY;
 	cps_top_unlock(top);
 	return many;
+}
+
+/* A killed writer's changes are in the page cache. Those of the log name data files
+ * that nobody knows to be dirty any more, and data files that they free are removed at
+ * once: a sync of the log alone would lose what was synced before. After a power cut
+ * there is nothing to sync, so the mark itself need not last. */
+int cps_top_take_over(struct cps_top *top)
+{
+	const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+	cps_auto(cps_fd) int fd = openat(top->dirfd, UNSYNCED, flags | O_EXCL, 0600);
+
+	if (fd >= 0)
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	return syncfs(top->dirfd) < 0 ? -errno : 0;
+}
+
+void cps_top_leave_synced(struct cps_top *top)
+{
+	unlinkat(top->dirfd, UNSYNCED, 0);
 }

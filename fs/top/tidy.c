@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "fs/top/content.h"
 #include "store/base/mem.h"
 
 /** A data file that something is in. */
 struct used {
 	uint32_t number;
-	bool whole; /* it is all of a file's content, up to the end of all files */
-	uint64_t size;
+	uint64_t end; /* of the last content there */
 };
 
 struct list {
@@ -28,7 +28,7 @@ static int add(struct list *list, const struct used *item)
 
 static int add_node(struct list *list, const struct cps_node *n)
 {
-	struct used item = {.number = n->gen, .size = n->size};
+	struct used item = {.number = n->gen};
 	int rc = 0;
 
 	if (n->gen)
@@ -36,23 +36,23 @@ static int add_node(struct list *list, const struct cps_node *n)
 	for (size_t i = 0; i < n->ranges.count && rc == 0; i++) {
 		const struct cps_range *r = &n->ranges.items[i];
 
-		item.whole = r->off + r->len == CPS_RANGE_END;
-		if (r->in < CPS_IN_FILES || (r->in == item.number && !item.whole))
+		if (r->in < CPS_IN_FILES)
 			continue;
 		item.number = r->in;
+		item.end = cps_least(r->off + r->len, n->size);
 		rc = add(list, &item);
 	}
 	return rc;
 }
 
-/* The one that is whole first among its like. */
+/* The one that ends last first among its like. */
 static int compare(const void *a, const void *b)
 {
 	const struct used *x = a, *y = b;
 
 	if (x->number != y->number)
 		return x->number < y->number ? -1 : 1;
-	return (int)y->whole - (int)x->whole;
+	return x->end == y->end ? 0 : x->end > y->end ? -1 : 1;
 }
 
 static const struct used *find(const struct list *list, uint32_t number)
@@ -77,8 +77,8 @@ static bool keep(void *ctx, uint32_t number)
 	struct list *list = ctx;
 	const struct used *used = find(list, number);
 
-	if (used && used->whole)
-		cps_files_trim(&list->top->files, number, used->size);
+	if (used)
+		cps_files_trim(&list->top->files, number, used->end);
 	return used != NULL;
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -150,6 +151,9 @@ static int open_data(struct cps_top *top, bool write, struct cps_err *err)
 	if (fd < 0 && (write || errno != ENOENT))
 		return cps_err_sys(err, -errno, "open the folder '%s'", DATA_NAME);
 	cps_files_init(&top->files, fd, write);
+	/* Who writes leaves data files alone while somebody looks at them. */
+	if (!write && fd >= 0 && flock(fd, LOCK_SH) < 0)
+		return cps_err_sys(err, -errno, "lock the folder '%s'", DATA_NAME);
 	return 0;
 }
 
@@ -161,6 +165,21 @@ static int count_lookups(struct cps_top *top, struct cps_err *err)
 	return top->lower_refs ? 0 : cps_err_nomem(err);
 }
 
+/* Remove what nobody needs; what somebody looks at stays as it is, as a mark's does. */
+static int tidy(struct cps_top *top)
+{
+	int rc;
+
+	if (flock(top->files.dirfd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+		top->frozen_gen = top->next_gen;
+		return 0;
+	}
+	/* What a lost record named is not told from what nothing names. */
+	rc = cps_toplog_lost(top->log) ? 0 : cps_top_tidy(top);
+	flock(top->files.dirfd, LOCK_UN);
+	return rc;
+}
+
 /* From here on changes are logged. */
 static int start(struct cps_top *top, struct cps_err *err)
 {
@@ -170,15 +189,17 @@ static int start(struct cps_top *top, struct cps_err *err)
 		.gen = top->next_gen,
 		.time_ns = now_ns(),
 	};
-	int rc = cps_replay_mend(top, err);
+	int rc = cps_top_take_over(top);
 
+	if (rc < 0)
+		return cps_err_sys(err, rc, "sync what the last mount left");
+	rc = cps_replay_mend(top, err);
 	if (rc < 0)
 		return rc;
 	rc = cps_toplog_append(top->log, &c, false);
 	if (rc < 0)
 		return cps_err_sys(err, rc, "write to the log");
-	/* What a lost record named is not told from what nothing names. */
-	rc = cps_toplog_lost(top->log) ? 0 : cps_top_tidy(top);
+	rc = tidy(top);
 	if (rc < 0)
 		return cps_err_sys(err, rc, "tidy the folder '%s'", DATA_NAME);
 	top->writable = true;
@@ -221,6 +242,11 @@ int cps_top_open(struct cps_root *root, int dirfd, const struct cps_digest *id,
 	return 0;
 }
 
+void cps_top_let_write(struct cps_top *top)
+{
+	cps_toplog_let_go(top->log);
+}
+
 int cps_top_close(struct cps_top *top, struct cps_err *err)
 {
 	int rc = 0;
@@ -233,6 +259,8 @@ int cps_top_close(struct cps_top *top, struct cps_err *err)
 			cps_err_sys(err, rc, "sync the changes");
 		else
 			rc = cps_top_compact(top, LOG_NAME, err);
+		if (rc == 0)
+			cps_top_leave_synced(top);
 	}
 	cps_nodes_release(top);
 	cps_files_release(&top->files);

@@ -39,6 +39,8 @@ struct cps_top_opts {
 int cps_top_open(struct cps_root *root, int dirfd, const struct cps_digest *id,
 		 const struct cps_top_opts *opts, struct cps_top **out,
 		 struct cps_err *err);
+/** Opened alone: others may begin to write now. What is seen here stays as it is. */
+void cps_top_let_write(struct cps_top *top);
 /** Sync, compact when more than half is garbage, end. An error is what sync said. */
 int cps_top_close(struct cps_top *top, struct cps_err *err);
 static inline void cps_top_close_auto(struct cps_top **top)

@@ -261,6 +261,7 @@ static int allocate(struct cps_top *top, const struct cps_top_who *who,
 		rc = cps_files_get(&top->files, n->gen, false, &file);
 	if (rc < 0)
 		return rc;
+	cps_files_tighten(&top->files, n->gen);
 	if (fallocate(cps_file_fd(file), FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len) <
 	    0)
 		rc = errno == EOPNOTSUPP ? 0 : -errno;
@@ -278,6 +279,7 @@ static int make_hole(struct cps_top *top, const struct cps_top_who *who,
 		.len = len,
 		.flags = ask_kill_priv(who, n),
 	};
+	int rc;
 
 	if (!(mode & FALLOC_FL_KEEP_SIZE))
 		c.size = off + len;
@@ -285,7 +287,11 @@ static int make_hole(struct cps_top *top, const struct cps_top_who *who,
 		c.len = 0; /* the times change all the same */
 	else if (len > n->size - off)
 		c.len = n->size - off;
-	return cps_top_commit_change(top, who, &c);
+	rc = cps_top_commit_change(top, who, &c);
+	/* ZERO_RANGE keeps the space, for what is written there next. */
+	if (rc == 0 && mode & FALLOC_FL_PUNCH_HOLE)
+		cps_node_loosen(top, n, off, off + c.len);
+	return rc;
 }
 
 static int extend(struct cps_top *top, const struct cps_top_who *who,

@@ -82,6 +82,42 @@ unset SOURCE_DATE_EPOCH
 "$CAPAS" mount --ro --top work base "$MNT" || fail "mount --ro --top"
 shown done:2
 
+# Looked at while it is written, and by the next who writes: it is what it was then.
+"$CAPAS" mount --rw --top watched base "$MNT" || fail "mount --rw"
+for f in kept gone cut; do head -c 300000 /dev/urandom >"$MNT/$f"; done
+(cd "$MNT" && sha256sum kept gone cut) >"$TMP/sums"
+still() { (cd "$MNT2" && sha256sum --quiet -c "$TMP/sums") || fail "what is looked at changes: $1"; }
+change() {
+	printf XXXX | dd of="$MNT/kept" bs=1 seek="$1" conv=notrunc status=none
+	rm -f "$MNT/gone"
+	truncate -s "$1" "$MNT/cut"
+	sync "$MNT/cut"
+}
+"$CAPAS" mount --ro --top watched base "$MNT2" || fail "mount --ro of a top that is mounted"
+change 2000
+still "by the driver that was there"
+end_mount "$MNT"
+"$CAPAS" mount --rw --top watched base "$MNT" || fail "mount --rw beside --ro"
+change 1000
+still "by the next driver"
+end_mount "$MNT2"
+end_mount "$MNT"
+"$CAPAS" mount --ro --top watched base "$MNT2" || fail "mount --ro"
+(cd "$MNT2" && sha256sum kept cut) >"$TMP/sums"
+"$CAPAS" mount --rw --top watched base "$MNT" || fail "mount --rw of a top that is looked at"
+change 500
+still "by a driver that came later"
+end_mount "$MNT"
+end_mount "$MNT2"
+# Nobody looks any more: what nobody needs goes.
+"$CAPAS" mount --rw --top watched base "$MNT" && rm "$MNT/kept" "$MNT/cut" && end_mount "$MNT" || fail "mount --rw"
+"$CAPAS" mount --rw --top watched base "$MNT" || fail "mount --rw"
+for log in "$CAPAS_ROOT"/tops/*/log; do
+	! grep -q '"watched"' "${log%log}top.json" || [ -z "$(ls "${log%log}data")" ] || fail "data files stay: $(ls "${log%log}data")"
+done
+end_mount "$MNT"
+"$CAPAS" rm watched >/dev/null || fail "rm watched"
+
 # Compressed layers hold the same.
 for z in gzip zstd none; do
 	"$CAPAS" commit --compress $z work "z:$z" >/dev/null || fail "commit --compress $z"

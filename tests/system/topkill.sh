@@ -81,6 +81,11 @@ part_kill() {
 	echo "- kill -9 of the driver"
 	export CAPAS_ROOT=${TMP:?}/store
 	import
+	serve killed
+	kill -9 "$driver"
+	end_driver
+	refuses 1 "driver that died: unmount it first" "$CAPAS" mount --rw --top other acked "$MNT"
+	umount -l "$MNT"
 	for round in $(seq "${ROUNDS:-6}"); do
 		serve killed
 		start_loads load killed
@@ -114,6 +119,118 @@ part_power() {
 		umount_top
 	done
 	[ "$(steps_of power)" -gt 100 ] || fail "the loads did next to nothing"
+}
+
+# What a dead driver left in the page cache is a promise as soon as somebody syncs.
+part_both() {
+	both synced
+	both alone
+}
+# both HOW: the file is synced after the mount, or nothing of the top is
+both() {
+	echo "- kill -9, a mount, and then the power goes ($1)"
+	small_disk both 1G
+	export CAPAS_ROOT=${TMP:?}/both/store
+	import
+	serve both
+	head -c 60000 /dev/urandom >"${TMP:?}/small"
+	head -c 400000 /dev/urandom >"${TMP:?}/large"
+	# In the log, and synced; then in a file of its own, and not.
+	cp "${TMP:?}/small" "$MNT/small"
+	cp "${TMP:?}/large" "$MNT/gone"
+	sync "$MNT/small" "$MNT/gone"
+	head -c 10000 /dev/zero >>"$MNT/small"
+	cp "${TMP:?}/large" "$MNT/large"
+	rm "$MNT/gone"
+	kill_driver
+	serve both
+	# Of the disk, and of nothing that the top has there: its journal goes out.
+	touch "${TMP:?}/both/other"
+	sync "${TMP:?}/both/other"
+	[ "$1" = alone ] || sync "$MNT/large"
+	"$TOOLS/powercut" "${TMP:?}/both" || fail "powercut"
+	kill_driver
+	umount "${TMP:?}/both" || fail "umount of the disk"
+	mount -o loop "${TMP:?}/disks/both" "${TMP:?}/both" || fail "mount of the disk"
+	mount_top both acked
+	[ ! -e "$MNT/gone" ] || cmp "${TMP:?}/large" "$MNT/gone" || fail "a synced file, removed and back"
+	cmp -n 60000 "${TMP:?}/small" "$MNT/small" || fail "synced in the log, lost with the file"
+	[ "$1" = alone ] || cmp "${TMP:?}/large" "$MNT/large" || fail "written before the kill, synced after it"
+	umount_top
+	umount "${TMP:?}/both"
+}
+
+# What a file does not hold any more, the disk has again.
+part_space() {
+	echo "- space that is given back"
+	local free
+	small_disk space 200M
+	export CAPAS_ROOT=${TMP:?}/space/store
+	import
+	room() { echo $(($(stat -f -c '%f * %S' "${TMP:?}/space") >> 20)); } # MiB
+	gains() { # MIB WHAT
+		sync "$MNT/cut" "$MNT/punched"
+		[ $(($(room) - free)) -gt "$1" ] || fail "$2 gives back $(($(room) - free)) MiB"
+	}
+	mount_top space acked
+	head -c 60M /dev/urandom >"${TMP:?}/disks/random"
+	cp "${TMP:?}/disks/random" "$MNT/cut"
+	cp "${TMP:?}/disks/random" "$MNT/punched"
+	sync "$MNT/cut" "$MNT/punched"
+	free=$(room)
+	truncate -s 1M "$MNT/cut"
+	gains 55 "truncate"
+	[ "$(du -k "$MNT/cut" | cut -f1)" = 1024 ] || fail "blocks of what is left: $(du -k "$MNT/cut")"
+	fallocate -p -o 1M -l 40M "$MNT/punched"
+	# Taken again before the sync: the rest is given back.
+	dd if="${TMP:?}/disks/random" of="$MNT/punched" bs=1M count=2 skip=10 seek=10 conv=notrunc status=none
+	gains 90 "a hole"
+	same_as_before() {
+		cmp -n 1M "${TMP:?}/disks/random" "$MNT/cut" || fail "$1: what was not cut off"
+		cmp -n 1M "${TMP:?}/disks/random" "$MNT/punched" || fail "$1: before the hole"
+		cmp -i 41M "${TMP:?}/disks/random" "$MNT/punched" || fail "$1: behind the hole"
+		cmp -i 10M -n 2M "${TMP:?}/disks/random" "$MNT/punched" || fail "$1: in the hole"
+		cmp -i 1M:0 -n 9M "$MNT/punched" /dev/zero || fail "$1: the hole"
+	}
+	same_as_before "at once"
+	# Space that is set aside stays, also where something was cut off just before.
+	truncate -s 100k "$MNT/cut"
+	fallocate -n -l 30M "$MNT/cut"
+	sync "$MNT/cut"
+	[ $(($(room) - free)) -lt 80 ] || fail "space set aside was given back"
+	truncate -s 1M "$MNT/cut"
+	dd if="${TMP:?}/disks/random" of="$MNT/cut" bs=1M count=1 conv=notrunc status=none
+	umount_top
+	mount_top space acked
+	same_as_before "mounted again"
+	# A full disk: what is cut off helps, without a sync by whoever needs the room.
+	cp "${TMP:?}/disks/random" "$MNT/other"
+	head -c 200M /dev/zero >"$MNT/filler" 2>/dev/null && fail "200 MB on a disk of 200 MB"
+	truncate -s 1M "$MNT/other"
+	cp "${TMP:?}/disks/random" "$MNT/more" 2>/dev/null || truncate -s 1M "$MNT/filler"
+	cp "${TMP:?}/disks/random" "$MNT/more" || fail "cutting off frees nothing on a full disk"
+	same_as_before "on a full disk"
+	# Killed before the sync.
+	rm "$MNT/filler" "$MNT/more"
+	umount_top
+	serve space
+	cp "${TMP:?}/disks/random" "$MNT/other"
+	sync "$MNT/other"
+	free=$(room)
+	truncate -s 1M "$MNT/other"
+	kill_driver
+	mount_top space acked
+	gains 55 "opening it again"
+	umount_top
+	# A mark's files are as they were.
+	mount_top space acked
+	"$CAPAS" mark space before || fail "mark"
+	truncate -s 8k "$MNT/punched"
+	sync "$MNT/punched"
+	umount_top
+	"$CAPAS" mount --top space --at before acked "$MNT" || fail "mount --at"
+	same_as_before "at a mark"
+	umount_top
 }
 
 part_full() {
@@ -255,7 +372,7 @@ P
 	[ "$sum" = "$(sha256sum <"$dir/log")" ] || fail "a log that is none was written"
 }
 
-for part in ${PARTS:-kill power full errors damage}; do
+for part in ${PARTS:-kill power both space full errors damage}; do
 	"part_$part"
 done
 echo ok
