@@ -7,7 +7,8 @@
 #
 # The contenders take turns inside every round, each round beginning with another, so
 # that a machine whose speed wanders slows all of them. "cold": page cache, dentries and
-# inodes are dropped after mounting; "from mount": dropped before, the mount counts.
+# inodes are dropped after mounting (what capas keeps of decoded content in its store
+# stays, so only the first round decodes it); "from mount": dropped before, the mount counts.
 set -eu -o pipefail
 SRC=$(cd "$(dirname "$0")/../.." && pwd)
 CAPAS=$(readlink -f "$1")
