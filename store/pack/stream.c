@@ -63,11 +63,18 @@ static int filter_xattrs(struct cps_tar_entry *e, struct cps_tar_xattr **kept,
 	if (!*kept)
 		return cps_err_nomem(err);
 	for (size_t i = 0; i < e->xattr_count; i++) {
-		if (is_ours_alone(e->xattrs[i].name))
-			cps_warn("'/%s': xattr '%s' is left out", e->path,
-				 e->xattrs[i].name);
-		else
-			(*kept)[count++] = e->xattrs[i];
+		const char *name = e->xattrs[i].name;
+
+		if (is_ours_alone(name)) {
+			cps_warn("'/%s': xattr '%s' is left out", e->path, name);
+			continue;
+		}
+		if (strchr(name, '='))
+			cps_warn("'/%s': xattr '%s': for its '=' it is written in "
+				 "libarchive's form, which docker and podman do not "
+				 "read; `setfattr -x` removes it",
+				 e->path, name);
+		(*kept)[count++] = e->xattrs[i];
 	}
 	e->xattrs = *kept;
 	e->xattr_count = count;
