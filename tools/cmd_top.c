@@ -297,6 +297,7 @@ int cmd_mark(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 		return cps_usage(cmd, "the name is empty");
 	rc = cps_tops_find(app->store, args.args[0], &info, &app->err);
 	if (rc == 0)
-		rc = cps_container_mark(app->store, &info, args.args[1], &app->err);
+		rc = cps_container_mark(app->store, &info, args.args[1],
+					CPS_HAS("force"), &app->err);
 	return status_of(rc);
 }

@@ -435,6 +435,11 @@ const struct cps_command cps_commands[] =
 			.max_args = 2,
 			.args = "CONTAINER NAME",
 			.summary = "name this moment, for mount --at NAME",
+			.options =
+				{
+					SWITCH("force", 'f',
+					       "take the name from another moment"),
+				},
 		},
 		{
 			.name = "mount",
