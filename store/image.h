@@ -2,6 +2,7 @@
 #define CPS_IMAGE_H
 
 #include "store/blob.h"
+#include "store/dirlayer.h"
 #include "store/ref.h"
 
 /* Images: a manifest, its config and its layers, in the store or in somebody else's
@@ -15,6 +16,7 @@ struct cps_image_layer {
 	struct cps_digest digest;  /* of the blob; zero when the archive names none */
 	struct cps_digest diff_id; /* from the config; zero for a bare tar */
 	struct cps_blob blob;      /* open, owned */
+	struct cps_dirlayer *dir;  /* owned; the layer is this folder; NULL: the blob */
 	char *media_type;          /* owned */
 	char *created_by;          /* owned; from history, "" unknown */
 };

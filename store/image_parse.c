@@ -273,6 +273,7 @@ void cps_image_free(struct cps_image *image)
 		return;
 	for (size_t i = 0; i < image->layer_count; i++) {
 		cps_blob_close(&image->layers[i].blob);
+		cps_dirlayer_close(image->layers[i].dir);
 		free(image->layers[i].media_type);
 		free(image->layers[i].created_by);
 	}

@@ -111,6 +111,7 @@ static int map_derived(struct opening *o, enum cps_derived kind,
 
 struct layer_index {
 	struct cps_map map;
+	struct cps_buf mem; /* of a folder: it is in no file */
 	struct cps_index *index;
 };
 
@@ -118,6 +119,7 @@ static void layer_index_close(struct layer_index *li)
 {
 	cps_index_close(li->index);
 	cps_map_release(&li->map);
+	cps_buf_release(&li->mem);
 	li->index = NULL;
 }
 
@@ -146,12 +148,25 @@ static int try_index(struct opening *o, const struct cps_digest *diff_id,
 	return -ENOENT;
 }
 
+static int index_dir(struct opening *o, struct cps_image_layer *layer,
+		     struct layer_index *out)
+{
+	int rc = cps_dirlayer_index(layer->dir, &layer->diff_id, &out->mem, o->err);
+
+	return rc < 0 ? rc
+		      : cps_index_open(out->mem.data, out->mem.len, &layer->diff_id,
+				       &out->index, o->err);
+}
+
 static int open_index(struct opening *o, struct cps_image_layer *layer,
 		      struct layer_index *out)
 {
 	cps_auto(cps_fd) int lock = -1;
-	int rc = try_index(o, &layer->diff_id, out);
+	int rc;
 
+	if (layer->dir)
+		return index_dir(o, layer, out);
+	rc = try_index(o, &layer->diff_id, out);
 	if (rc != -ENOENT)
 		return rc;
 	rc = ingest(o, layer, &lock);
@@ -345,8 +360,12 @@ static int open_content(struct opening *o, unsigned int i)
 	struct cps_image_layer *layer = &o->root->image->layers[i];
 	cps_auto(cps_fd) int lock = -1;
 	struct cps_seek *seek = NULL;
-	int rc = open_seek(o, layer, &seek);
+	int rc;
 
+	if (layer->dir)
+		return cps_content_open_dir(o->root->cache, layer->dir,
+					    &o->root->contents[i], o->err);
+	rc = open_seek(o, layer, &seek);
 	if (rc == -ENOENT) {
 		rc = ingest(o, layer, &lock);
 		if (rc == 0)
@@ -399,6 +418,15 @@ static int choose_layers(struct opening *o, const struct cps_root_opts *opts)
 	return 0;
 }
 
+/* What is in a folder today is not what will be in it tomorrow. */
+static bool has_dir(const struct cps_image *image)
+{
+	for (size_t i = 0; i < image->layer_count; i++)
+		if (image->layers[i].dir)
+			return true;
+	return false;
+}
+
 static int open_tree(struct opening *o, enum cps_root_view view)
 {
 	switch (view) {
@@ -407,7 +435,8 @@ static int open_tree(struct opening *o, enum cps_root_view view)
 	case CPS_VIEW_LAYERS:
 		return open_unkept(o, build_frames);
 	default:
-		return open_merged(o);
+		return has_dir(o->root->image) ? open_unkept(o, build_merged)
+					       : open_merged(o);
 	}
 }
 
@@ -465,6 +494,8 @@ int cps_root_origin(const struct cps_root *root, uint16_t layer, struct cps_buf 
 	if (layer == CPS_LAYER_NONE || layer >= root->image->layer_count)
 		return cps_buf_str(out, "no layer");
 	l = &root->image->layers[layer];
+	if (l->dir)
+		return cps_buf_printf(out, "layer %u: %s", layer + 1u, l->created_by);
 	return cps_buf_printf(out, "layer %u %s: %s", layer + 1u,
 			      cps_digest_text(&l->diff_id, digest), l->created_by);
 }

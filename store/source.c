@@ -136,14 +136,6 @@ static int open_archive(struct cps_store *store, const char *rest,
 	return rc < 0 ? cps_err_wrap(err, rc, "'%s'", path) : 0;
 }
 
-static int open_dir(struct cps_store *store, const char *path, struct cps_image **out,
-		    struct cps_err *err)
-{
-	int rc = cps_archive_open_dir(path, out, err);
-
-	return rc < 0 ? cps_err_wrap(err, rc, "'%s'", path) : 0;
-}
-
 static int open_remote(struct cps_store *store, const char *rest,
 		       struct cps_image **out, struct cps_err *err)
 {
@@ -176,8 +168,9 @@ static int empty_texts(struct cps_image *image)
 	return 0;
 }
 
-/* A bare root filesystem: an image of one layer without documents. */
-static int bare_image(const char *path, struct cps_blob *blob, struct cps_image **out,
+/* A bare root filesystem: an image of one layer without documents. The layer's blob or
+ * folder is the caller's to fill in. */
+static int bare_image(const char *scheme, const char *path, struct cps_image **out,
 		      struct cps_err *err)
 {
 	cps_auto(cps_image_free) struct cps_image *image = calloc(1, sizeof(*image));
@@ -187,11 +180,10 @@ static int bare_image(const char *path, struct cps_blob *blob, struct cps_image 
 	if (!image)
 		return cps_err_nomem(err);
 	image->layers = calloc(1, sizeof(*image->layers));
-	if (!image->layers || cps_buf_printf(&origin, "tar:%s", path) < 0)
+	if (!image->layers || cps_buf_printf(&origin, "%s%s", scheme, path) < 0)
 		return cps_err_nomem(err);
 	image->layer_count = 1;
-	image->layers[0].blob = *blob;
-	blob->fd = -1;
+	image->layers[0].blob.fd = -1;
 	image->layers[0].created_by = (char *)cps_buf_steal(&origin, NULL);
 	rc = empty_texts(image);
 	if (rc < 0)
@@ -228,7 +220,38 @@ static int open_tar(struct cps_store *store, const char *path, struct cps_image 
 		rc = cps_err_set(err, -EINVAL, "it is empty, not an archive");
 	if (rc < 0)
 		return cps_err_wrap(err, rc, "'%s'", path);
-	return bare_image(path, &blob, out, err);
+	rc = bare_image("tar:", path, out, err);
+	if (rc == 0) {
+		(*out)->layers[0].blob = blob;
+		blob.fd = -1;
+	}
+	return rc;
+}
+
+/* A root filesystem that is unpacked. Its layer has no diffID, since nobody reads all
+ * of it; what stands for one tells it from no other folder. */
+static int open_root_dir(const char *path, struct cps_image **out, struct cps_err *err)
+{
+	cps_auto(cps_dirlayer_close) struct cps_dirlayer *dir = NULL;
+	int rc = cps_dirlayer_open(path, &dir, err);
+
+	if (rc == 0)
+		rc = bare_image("dir:", path, out, err);
+	if (rc < 0)
+		return rc;
+	cps_digest_of("dir:", strlen("dir:"), &(*out)->layers[0].diff_id);
+	(*out)->layers[0].dir = CPS_TAKE(dir);
+	return 0;
+}
+
+static int open_dir(struct cps_store *store, const char *path, struct cps_image **out,
+		    struct cps_err *err)
+{
+	int rc = cps_archive_open_dir(path, out, err);
+
+	if (rc == -ENOTSUP)
+		rc = open_root_dir(path, out, err);
+	return rc < 0 ? cps_err_wrap(err, rc, "'%s'", path) : 0;
 }
 
 static const struct {

@@ -3,6 +3,7 @@
 
 #include "store/image.h"
 #include "store/progress.h"
+#include "store/tar.h"
 
 /* Images in and out of the store: import, load, save. Blobs and configs keep their
  * bytes; nothing is named before all of it is in place and verified. */
@@ -25,6 +26,12 @@ struct cps_import_opts {
 int cps_import(struct cps_store *store, int fd, const char *name,
 	       const struct cps_import_opts *opts, struct cps_digest *id,
 	       struct cps_err *err);
+
+/** The same of a tar stream that is made for it: `read` gives it piece by piece, by one
+ *  thread at a time, not always the same. */
+int cps_import_stream(struct cps_store *store, cps_read_fn read, void *ctx,
+		      const char *name, const struct cps_import_opts *opts,
+		      struct cps_digest *id, struct cps_err *err);
 
 /** Told for each image that was loaded: a name, or NULL for an untagged one.
  *  displaced  the name meant another image before */

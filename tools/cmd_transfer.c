@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "store/archive/archive.h"
 #include "store/base/log.h"
 #include "store/transfer.h"
+#include "store/upper.h"
 #include "tools/human.h"
 #include "tools/images.h"
 #include "tools/outfile.h"
@@ -17,13 +19,45 @@ static int open_input(struct cps_app *app, const char *path)
 	int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO)
 					: open(path, O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 ? cps_err_sys(&app->err, -errno, "'%s'", path) : fd;
+	return fd < 0 ? cps_err_sys(&app->err, -errno, "open it") : fd;
+}
+
+#define DIR_SCHEME "dir:"
+
+/* A root filesystem that is unpacked already. */
+static int import_dir(struct cps_app *app, const char *path, const char *name,
+		      const struct cps_import_opts *opts, int64_t mtime_max_s,
+		      struct cps_digest *id)
+{
+	cps_auto(cps_fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cps_auto(cps_upper_free) struct cps_upper *upper = NULL;
+	cps_auto(cps_image_free) struct cps_image *image = NULL;
+	int rc;
+
+	if (fd < 0)
+		return cps_err_sys(&app->err, -errno, "open the folder");
+	if (cps_archive_open_dir(path, &image, NULL) == 0)
+		return cps_err_set(&app->err, -EINVAL,
+				   "it is an image that skopeo wrote, not a root "
+				   "filesystem; have skopeo copy it to an oci-archive: "
+				   "and load that");
+	rc = cps_upper_plan(fd, NULL, mtime_max_s, &upper, &app->err);
+	return rc < 0 ? rc
+		      : cps_import_stream(app->store, cps_upper_read, upper, name, opts,
+					  id, &app->err);
+}
+
+static int import_file(struct cps_app *app, const char *path, const char *name,
+		       const struct cps_import_opts *opts, struct cps_digest *id)
+{
+	cps_auto(cps_fd) int fd = open_input(app, path);
+
+	return fd < 0 ? fd : cps_import(app->store, fd, name, opts, id, &app->err);
 }
 
 int cmd_import(struct cps_app *app, const struct cps_command *cmd, int argc,
 	       char **argv)
 {
-	cps_auto(cps_fd) int fd = -1;
 	struct cps_import_opts opts = {0};
 	struct cps_digest id;
 	const char *epoch = getenv("SOURCE_DATE_EPOCH");
@@ -39,11 +73,12 @@ int cmd_import(struct cps_app *app, const struct cps_command *cmd, int argc,
 	opts.changes = changes;
 	opts.origin = args.args[0];
 	opts.created_s = epoch ? strtoll(epoch, NULL, 10) : (int64_t)time(NULL);
-	fd = open_input(app, args.args[0]);
-	if (fd < 0)
-		return CPS_EXIT_FAILED;
 	opts.progress = cps_meter_begin(&meter, app, "import", false);
-	rc = cps_import(app->store, fd, args.args[1], &opts, &id, &app->err);
+	if (strncmp(args.args[0], DIR_SCHEME, strlen(DIR_SCHEME)) == 0)
+		rc = import_dir(app, args.args[0] + strlen(DIR_SCHEME), args.args[1],
+				&opts, epoch ? opts.created_s : INT64_MAX, &id);
+	else
+		rc = import_file(app, args.args[0], args.args[1], &opts, &id);
 	cps_meter_end(&meter);
 	if (rc < 0) {
 		cps_err_wrap(&app->err, rc, "'%s'", args.args[0]);
@@ -84,10 +119,10 @@ int cmd_load(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 		return CPS_EXIT_FAILED;
 	}
 	fd = open_input(app, path ? path : "-");
-	if (fd < 0)
-		return CPS_EXIT_FAILED;
 	progress = cps_meter_begin(&meter, app, "load", CPS_HAS("quiet"));
-	rc = cps_load(app->store, fd, &progress, say_loaded, &meter, &app->err);
+	rc = fd < 0 ? fd
+		    : cps_load(app->store, fd, &progress, say_loaded, &meter,
+			       &app->err);
 	cps_meter_end(&meter);
 	if (rc < 0)
 		cps_err_wrap(&app->err, rc, "'%s'", path ? path : "-");

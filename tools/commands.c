@@ -335,7 +335,7 @@ const struct cps_command cps_commands[] =
 			.run = cmd_import,
 			.min_args = 2,
 			.max_args = 2,
-			.args = "FILE|- NAME",
+			.args = "FILE|-|dir:DIR NAME",
 			.summary = "make an image of a root filesystem archive",
 			.options =
 				{
@@ -345,6 +345,10 @@ const struct cps_command cps_commands[] =
 					OPTION("message", 'm', "TEXT",
 					       "set the comment in the history"),
 				},
+			.more = "DIR is a root filesystem that is unpacked. What other "
+				"file systems hold that are mounted in it is left out; "
+				"what overlayfs leaves in an upper directory is taken "
+				"as what it means.",
 		},
 		{
 			.name = "info",
