@@ -39,9 +39,11 @@ typedef void (*cps_loaded_fn)(void *ctx, const char *name, const struct cps_dige
 			      bool displaced);
 
 /** Every image of an archive (docker-archive of any age, oci-archive, compressed or
- *  not) read from `fd`, which may be a pipe. */
-int cps_load(struct cps_store *store, int fd, const struct cps_progress *progress,
-	     cps_loaded_fn loaded, void *ctx, struct cps_err *err);
+ *  not) read from `fd`, which may be a pipe.
+ *  platform  which of several, as for cps_source_open() */
+int cps_load(struct cps_store *store, int fd, const struct cps_platform *platform,
+	     const struct cps_progress *progress, cps_loaded_fn loaded, void *ctx,
+	     struct cps_err *err);
 
 enum cps_archive_format { CPS_SAVE_DOCKER, CPS_SAVE_OCI };
 enum cps_save_compress { CPS_SAVE_KEEP, CPS_SAVE_GZIP, CPS_SAVE_ZSTD, CPS_SAVE_NONE };

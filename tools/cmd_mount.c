@@ -15,6 +15,7 @@
 #include "tools/command.h"
 #include "tools/document.h"
 #include "tools/mount_source.h"
+#include "tools/place.h"
 #include "tools/progress.h"
 #include "tools/table.h"
 
@@ -126,6 +127,8 @@ static int top_options(const struct cps_command *cmd, const struct cps_args *arg
 	else if ((out->rw || out->top) &&
 		 (out->root.view != CPS_VIEW_MERGED || out->root.layer))
 		complaint = "mount: a top is over the whole image, not over layers";
+	else if ((out->rw || out->top) && out->platform)
+		complaint = "mount: a top's image is there for one platform already";
 	if (!complaint)
 		return 0;
 	cps_complain(complaint);
@@ -137,6 +140,7 @@ int cmd_mount(struct cps_app *app, const struct cps_command *cmd, int argc, char
 	static struct cps_daemon daemon = CPS_DAEMON_INIT;
 	struct cps_mount_opts opts = {0};
 	struct cps_mount_what what = {0};
+	struct cps_platform room;
 	struct cps_args args;
 	cps_auto(cps_free) char *dir = NULL;
 	int rc = cps_args_parse(cmd, argc, argv, &args);
@@ -145,6 +149,8 @@ int cmd_mount(struct cps_app *app, const struct cps_command *cmd, int argc, char
 		return rc < 0 ? CPS_EXIT_OK : rc;
 	what.source = args.args[0];
 	rc = root_options(cmd, &args, &what.root);
+	if (rc == 0)
+		rc = cps_platform_option(cmd, &args, &room, &what.platform);
 	if (rc == 0)
 		rc = top_options(cmd, &args, &what);
 	if (rc)

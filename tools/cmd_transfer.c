@@ -12,6 +12,7 @@
 #include "tools/human.h"
 #include "tools/images.h"
 #include "tools/outfile.h"
+#include "tools/place.h"
 #include "tools/progress.h"
 
 static int open_input(struct cps_app *app, const char *path)
@@ -36,7 +37,7 @@ static int import_dir(struct cps_app *app, const char *path, const char *name,
 
 	if (fd < 0)
 		return cps_err_sys(&app->err, -errno, "open the folder");
-	if (cps_archive_open_dir(path, &image, NULL) == 0)
+	if (cps_archive_open_dir(path, NULL, &image, NULL) == 0)
 		return cps_err_set(&app->err, -EINVAL,
 				   "it is an image that skopeo wrote, not a root "
 				   "filesystem; have skopeo copy it to an oci-archive: "
@@ -108,11 +109,16 @@ static void say_loaded(void *ctx, const char *name, const struct cps_digest *id,
 int cmd_load(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
 {
 	cps_auto(cps_fd) int fd = -1;
+	const struct cps_platform *platform;
 	struct cps_progress progress;
+	struct cps_platform room;
 	struct cps_meter meter;
 	const char *path;
 
 	CPS_BEGIN(args);
+	rc = cps_platform_option(cmd, &args, &room, &platform);
+	if (rc)
+		return rc;
 	path = cps_args_get(cmd, &args, "input");
 	if (!path && isatty(STDIN_FILENO)) {
 		cps_err_set(&app->err, 0, "standard input is a terminal; use -i FILE");
@@ -121,7 +127,7 @@ int cmd_load(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 	fd = open_input(app, path ? path : "-");
 	progress = cps_meter_begin(&meter, app, "load", CPS_HAS("quiet"));
 	rc = fd < 0 ? fd
-		    : cps_load(app->store, fd, &progress, say_loaded, &meter,
+		    : cps_load(app->store, fd, platform, &progress, say_loaded, &meter,
 			       &app->err);
 	cps_meter_end(&meter);
 	if (rc < 0)

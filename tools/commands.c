@@ -25,6 +25,8 @@
 #define IDS_ONLY SWITCH("quiet", 'q', "print IDs only")
 #define LAYER    OPTION("layer", 0, "N", "one layer as it is, whiteouts shown, from 1")
 #define UPTO     OPTION("upto", 0, "N", "only the first N layers")
+#define PLATFORM                                                                       \
+	OPTION("platform", 0, "OS/ARCH[/V]", "of an image for several; this machine's")
 
 #define ENV                                                                            \
 	OPTION("env", 'e', "NAME[=VALUE]", "set a variable, or pass the caller's on")
@@ -98,6 +100,7 @@ const struct cps_command cps_commands[] =
 				{
 					LAYER,
 					UPTO,
+					PLATFORM,
 				},
 		},
 		{
@@ -149,6 +152,7 @@ const struct cps_command cps_commands[] =
 					       "follow PATH when it is a link"),
 					LAYER,
 					UPTO,
+					PLATFORM,
 				},
 			.more = "As docker cp has it: a file goes into DST when that "
 				"is a folder, else it becomes DST. A folder goes into "
@@ -253,6 +257,7 @@ const struct cps_command cps_commands[] =
 					     "only what comes from layer N"),
 					LAYER,
 					UPTO,
+					PLATFORM,
 					JSON,
 				},
 			.more = "The tests take one dash, as those of find(1) do; all "
@@ -396,6 +401,7 @@ const struct cps_command cps_commands[] =
 					OPTION("input", 'i', "FILE",
 					       "read FILE instead of the standard "
 					       "input"),
+					PLATFORM,
 					SWITCH("quiet", 'q', "no progress"),
 				},
 		},
@@ -429,6 +435,7 @@ const struct cps_command cps_commands[] =
 					SWITCH("recursive", 'R', "folders below too"),
 					LAYER,
 					UPTO,
+					PLATFORM,
 					JSON,
 				},
 		},
@@ -466,6 +473,7 @@ const struct cps_command cps_commands[] =
 					       "each layer a folder, whiteouts shown"),
 					LAYER,
 					UPTO,
+					PLATFORM,
 					OPTION("options", 'o', "OPTS",
 					       "mount options: suid, dev, allow_other, "
 					       "..."),

@@ -95,7 +95,7 @@ int cps_container_or_source(struct cps_store *store, const char *text,
 		return cps_container_look(store, &info, &opts, out, err);
 	if (rc != -ENOENT)
 		return rc;
-	rc = cps_source_open(store, text, &image, err);
+	rc = cps_source_open(store, text, NULL, &image, err);
 	return rc < 0 ? rc : cps_open_bare(store, image, &opts, out, err);
 }
 

@@ -81,7 +81,8 @@ static int read_manifest(struct folder *f, uint64_t *size, struct cps_err *err)
 	return 0;
 }
 
-int cps_archive_open_dir(const char *path, struct cps_image **out, struct cps_err *err)
+int cps_archive_open_dir(const char *path, const struct cps_platform *platform,
+			 struct cps_image **out, struct cps_err *err)
 {
 	cps_auto(cps_fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct folder f = {.fd = fd};
@@ -92,5 +93,7 @@ int cps_archive_open_dir(const char *path, struct cps_image **out, struct cps_er
 	if (fd < 0)
 		return cps_err_sys(err, -errno, "open the folder");
 	rc = read_manifest(&f, &size, err);
-	return rc < 0 ? rc : cps_image_resolve(&source, &f.manifest, size, out, err);
+	return rc < 0 ? rc
+		      : cps_image_resolve(&source, &f.manifest, size, platform, out,
+					  err);
 }

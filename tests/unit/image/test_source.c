@@ -290,7 +290,7 @@ static void a_new_docker_archive_goes_by_its_index(void **state)
 	write_file(fx, "n.tar", tar.data, tar.len);
 	snprintf(path, sizeof(path), "%s/n.tar", fx->dir);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	assert_int_equal(cps_archive_open_fd(fx->store, fd, &archive, &fx->err), 0);
+	assert_int_equal(cps_archive_open_fd(fx->store, fd, NULL, &archive, &fx->err), 0);
 	assert_int_equal(cps_archive_count(archive), 1);
 	assert_int_equal(
 		cps_archive_image(archive, 0, &image, &names, &count, &fx->err), 0);
