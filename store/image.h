@@ -55,6 +55,10 @@ int cps_image_open(struct cps_store *store, const char *name, struct cps_image *
 int cps_image_parse(struct cps_buf *manifest, struct cps_buf *config,
 		    struct cps_image *out, struct cps_err *err);
 
+/** A label of the config. The value, owned by the caller; NULL: it has none, or no
+ *  memory. */
+char *cps_image_label(const struct cps_image *image, const char *name);
+
 /** SOURCE of the command line: IMAGE, oci:DIR[:TAG], oci-archive:FILE[:TAG],
  *  docker-archive:FILE[:TAG], tar:FILE, dir:DIR.
  *  Anything read in place is verified as it is used. A tar in a compression that is no

@@ -3,6 +3,7 @@
 
 #include "store/maintain.h"
 #include "tools/document.h"
+#include "tools/gc_filter.h"
 #include "tools/human.h"
 #include "tools/progress.h"
 #include "tools/table.h"
@@ -33,15 +34,20 @@ static int print_removed_json(const struct cps_gc_result *r)
 
 int cmd_gc(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
 {
+	static struct cps_gc_filter filter;
+	struct cps_gc_opts opts = {0};
 	struct cps_gc_result r;
-	bool dry;
 
 	CPS_BEGIN(args);
-	dry = CPS_HAS("dry-run");
-	rc = cps_gc(app->store, CPS_HAS("untagged"), dry, &r, &app->err);
+	opts.untagged = CPS_HAS("untagged");
+	opts.dry_run = CPS_HAS("dry-run");
+	rc = cps_gc_filter_parse(cmd, &args, &filter, &opts);
+	if (rc)
+		return rc;
+	rc = cps_gc(app->store, &opts, &r, &app->err);
 	if (rc < 0)
 		return CPS_EXIT_FAILED;
-	rc = CPS_HAS("json") ? print_removed_json(&r) : print_removed(&r, dry);
+	rc = CPS_HAS("json") ? print_removed_json(&r) : print_removed(&r, opts.dry_run);
 	if (rc < 0)
 		cps_err_sys(&app->err, rc, "the document");
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;

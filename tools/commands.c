@@ -288,10 +288,22 @@ const struct cps_command cps_commands[] =
 				{
 					SWITCH("untagged", 0,
 					       "also remove images that have no name"),
+					OPTION("keep-storage", 0, "SIZE",
+					       "also remove derived files, down to SIZE"),
+					OPTION("filter", 0, "F",
+					       "only what F says: until=T, label=L"),
 					SWITCH("dry-run", 'n',
 					       "only tell what would be removed"),
 					JSON,
 				},
+			.more = "Derived files (indexes, restart points, trees, decoded "
+				"content) are made anew on use; those that were used "
+				"longest ago go first, as far as the disk notes that.\n"
+				"until=24h, until=7d or until=2026-01-31T12:00:00Z: of "
+				"the derived files those that were not used since, and "
+				"of the untagged images those that were made before. "
+				"label=NAME[=VALUE] and label!=NAME[=VALUE]: of the "
+				"untagged images those that have it, or do not.",
 		},
 		{
 			.name = "generate",
