@@ -372,7 +372,48 @@ P
 	[ "$sum" = "$(sha256sum <"$dir/log")" ] || fail "a log that is none was written"
 }
 
-for part in ${PARTS:-kill power both space full errors damage}; do
+# Everything that stress-ng does to a filesystem, at once, and nobody knows what it had
+# done: but the top opens, all of it can be read, twice it is the same, and who knows what
+# he wrote finds it.
+part_stress() {
+	command -v stress-ng >/dev/null || {
+		echo "- no stress-ng: left out"
+		return
+	}
+	echo "- kill -9 under stress-ng"
+	local without=bind-mount,binderfs,procfs,fanotify pid
+	export CAPAS_ROOT=${TMP:?}/store
+	import
+	everything() { (cd "$MNT" && find . -printf '%p %y %m %U:%G %n %T@ %l\n' -type f -readable -exec sha256sum {} + 2>&1 | sort); }
+	for round in $(seq "${ROUNDS:-2}"); do
+		serve stressed
+		mkdir -p "$MNT/stress"
+		# It may hang on what the dead driver had not answered: never wait for ever.
+		timeout -k 1 20 stress-ng --class filesystem --all 1 --exclude "$without" --temp-path "$MNT/stress" \
+			--timeout 10s --hdd-bytes 4M --fallocate-bytes 4M --dirmany-bytes 1M \
+			>"${TMP:?}/stress.out" 2>&1 &
+		pid=$!
+		start_loads load stressed
+		sleep 3
+		kill_driver
+		end_loads
+		wait "$pid" || : # its files are gone
+		mount_top stressed acked
+		check_loads stressed "stressed, round $round"
+		everything >"${TMP:?}/all.1"
+		! grep -q 'Input/output error' "${TMP:?}/all.1" || fail "round $round: $(grep 'Input/output' "${TMP:?}/all.1" | head -3)"
+		[ "$(wc -l <"${TMP:?}/all.1")" -gt 50 ] || fail "stress-ng left nothing: $(tail -3 "${TMP:?}/stress.out")"
+		umount_top
+		mount_top stressed acked
+		everything | diff "${TMP:?}/all.1" - || fail "round $round: mounted again it is something else"
+		chattr -R -ia "$MNT/stress" 2>/dev/null || :
+		rm -rf "${MNT:?}/stress" || fail "round $round: rm -rf"
+		umount_top
+	done
+	[ "$(steps_of stressed)" -gt 50 ] || fail "the loads did next to nothing"
+}
+
+for part in ${PARTS:-kill power both space full errors damage stress}; do
 	"part_$part"
 done
 echo ok
