@@ -156,6 +156,7 @@ int cmd_mount(struct cps_app *app, const struct cps_command *cmd, int argc, char
 				     &opts, &app->err);
 	if (rc < 0)
 		return CPS_EXIT_FAILED;
+	what.is_volatile = opts.is_volatile;
 	what.root.cache_bytes = (size_t)opts.cache_mb << 20;
 	what.root.keep_bytes = (uint64_t)opts.keep_mb << 20;
 	/* The driver leaves this folder behind. */

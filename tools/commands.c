@@ -470,6 +470,8 @@ const struct cps_command cps_commands[] =
 				"writeback: the kernel collects writes; many small "
 				"ones cost less, but those are lost with a killed "
 				"driver.\n"
+				"volatile: with --rw, no sync waits for the disk; when "
+				"the machine goes down the top is lost.\n"
 				"cache_mb=N: memory for decoded content (64).\n"
 				"keep_mb=N: what the store keeps of it for later "
 				"mounts, of all images (512).\n"
