@@ -5,6 +5,7 @@
 
 #include "store/base/log.h"
 #include "tools/document.h"
+#include "tools/options.h"
 #include "tools/ps_text.h"
 #include "tools/table.h"
 
@@ -236,7 +237,8 @@ static int print_all(struct cps_app *app, const struct choice *choice,
 	return rc;
 }
 
-int cmd_ps(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_ps(struct cps_app *app, const struct cps_command *cmd, int argc,
+		  char **argv)
 {
 	static const char *const heads[] = {"CONTAINER ID", "IMAGE",  "COMMAND",
 					    "CREATED",      "STATUS", "PORTS",
@@ -263,3 +265,21 @@ int cmd_ps(struct cps_app *app, const struct cps_command *cmd, int argc, char **
 	cps_table_release(&p.table);
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_ps = {
+	.name = "ps",
+	.run = cmd_ps,
+	.args = "",
+	.summary = "list containers, newest first",
+	.options =
+		{
+			SWITCH("all", 'a', "also those that do not run"),
+			IDS_ONLY,
+			NO_TRUNC,
+			SWITCH("latest", 'l', "the newest one"),
+			OPTION("last", 'n', "N", "the newest N"),
+			OPTION("filter", 'f', "KEY=VALUE",
+			       "status, name, id, ancestor, label or exited"),
+			JSON,
+		},
+};

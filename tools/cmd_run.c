@@ -5,6 +5,7 @@
 
 #include "tools/images.h"
 #include "tools/live.h"
+#include "tools/options.h"
 #include "tools/run_options.h"
 
 #define SHORT_ID 12
@@ -33,8 +34,48 @@ static int create(struct cps_app *app, const struct cps_command *cmd,
 	return rc < 0 ? rc : cps_live_open(app, &info, out);
 }
 
-int cmd_create(struct cps_app *app, const struct cps_command *cmd, int argc,
-	       char **argv)
+/* What run and create have. */
+#define NEW_CONTAINER                                                                  \
+	SWITCH("interactive", 'i', "keep the standard input open"),                    \
+		SWITCH("tty", 't', "give it a terminal"),                              \
+		SWITCH("rm", 0, "remove the container when it ends"),                  \
+		OPTION("name", 0, "NAME", "name it; two words else"), ENV, ENV_FILE,   \
+		OPTION("workdir", 'w', "DIR", "start in DIR, made when missing"),      \
+		OPTION("user", 'u', "USER[:GROUP]", "run as USER of the image"),       \
+		OPTION("volume", 'v', "SRC:DST[:ro]",                                  \
+		       "show a path of the host, or a named volume, at DST"),          \
+		OPTION("tmpfs", 0, "DIR[:OPTS]", "a file system in memory at DIR"),    \
+		SWITCH("read-only", 0, "the image's files cannot be changed"),         \
+		OPTION("entrypoint", 0, "PROGRAM", "instead of the image's"),          \
+		OPTION("hostname", 'h', "NAME", "the start of its ID else"),           \
+		OPTION("network", 0, "NET", "host (the default), none or private"),    \
+		OPTION("label", 'l', "NAME[=VALUE]", "note something with it"),        \
+		OPTION("memory", 'm', "SIZE", "limit its memory, e.g. 512m"),          \
+		OPTION("cpus", 0, "N", "limit its processors, e.g. 1.5"),              \
+		OPTION("pids-limit", 0, "N", "limit its processes"),                   \
+		OPTION("stop-signal", 0, "SIGNAL", "what stop sends"),                 \
+		OPTION("runtime", 0, "R", "run it by runc or crun")
+
+#define NEW_CONTAINER_MORE                                                             \
+	"The container's files are those of IMAGE with a writable top, which lasts "   \
+	"until `rm`. Without CMD the image's command runs; an image that names "       \
+	"none gives a shell. What stands behind IMAGE belongs to CMD.\n"               \
+	"The network is the host's unless told otherwise; private is one of its "      \
+	"own that reaches out through slirp4netns(1). A path of the host that is "     \
+	"missing is made; a named volume is kept in the store and empty at first; "    \
+	"volumes that the image names are part of the top.\n"                          \
+	"Each exec and each exit leaves a mark in the top (exec-1, exit-1, ...), "     \
+	"which `mount --ro --top CONTAINER --at MARK` shows."
+
+#define RUN_MORE                                                                       \
+	NEW_CONTAINER_MORE                                                             \
+	"\n"                                                                           \
+	"The exit status is the program's, 128 + N when signal N ended it; "           \
+	"127 it was not found, 126 it cannot be run, 125 anything else. "              \
+	"Ctrl-p ctrl-q detaches from a container that has a terminal."
+
+static int cmd_create(struct cps_app *app, const struct cps_command *cmd, int argc,
+		      char **argv)
 {
 	cps_auto(cps_live) struct cps_live live = CPS_LIVE_INIT;
 
@@ -44,6 +85,21 @@ int cmd_create(struct cps_app *app, const struct cps_command *cmd, int argc,
 	puts(live.info.id);
 	return CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_create = {
+	.name = "create",
+	.run = cmd_create,
+	.min_args = 1,
+	.max_args = ANY,
+	.options_first = true,
+	.args = "IMAGE [CMD...]",
+	.summary = "make a container without starting it",
+	.options =
+		{
+			NEW_CONTAINER,
+		},
+	.more = NEW_CONTAINER_MORE,
+};
 
 /* ---- run ---- */
 
@@ -66,7 +122,8 @@ static int failed_start(struct cps_app *app, const struct cps_command *cmd,
 	return status;
 }
 
-int cmd_run(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_run(struct cps_app *app, const struct cps_command *cmd, int argc,
+		   char **argv)
 {
 	cps_auto(cps_live) struct cps_live live = CPS_LIVE_INIT;
 	struct cps_args args;
@@ -93,6 +150,22 @@ int cmd_run(struct cps_app *app, const struct cps_command *cmd, int argc, char *
 	return rc;
 }
 
+const struct cps_command cps_cmd_run = {
+	.name = "run",
+	.run = cmd_run,
+	.min_args = 1,
+	.max_args = ANY,
+	.options_first = true,
+	.args = "IMAGE [CMD...]",
+	.summary = "run a program in a new container",
+	.options =
+		{
+			SWITCH("detach", 'd', "in the background; print the ID"),
+			NEW_CONTAINER,
+		},
+	.more = RUN_MORE,
+};
+
 /* ---- start, attach ---- */
 
 static int start_one(struct cps_app *app, const char *text, bool attach, bool input)
@@ -111,7 +184,8 @@ static int start_one(struct cps_app *app, const char *text, bool attach, bool in
 	return rc;
 }
 
-int cmd_start(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_start(struct cps_app *app, const struct cps_command *cmd, int argc,
+		     char **argv)
 {
 	int status = CPS_EXIT_OK;
 	bool attach, input;
@@ -138,8 +212,23 @@ int cmd_start(struct cps_app *app, const struct cps_command *cmd, int argc, char
 	return status;
 }
 
-int cmd_attach(struct cps_app *app, const struct cps_command *cmd, int argc,
-	       char **argv)
+const struct cps_command cps_cmd_start = {
+	.name = "start",
+	.run = cmd_start,
+	.min_args = 1,
+	.max_args = ANY,
+	.args = "CONTAINER...",
+	.summary = "start containers again",
+	.options =
+		{
+			SWITCH("attach", 'a', "show its outputs until it ends"),
+			SWITCH("interactive", 'i',
+			       "that, and pass the standard input on"),
+		},
+};
+
+static int cmd_attach(struct cps_app *app, const struct cps_command *cmd, int argc,
+		      char **argv)
 {
 	cps_auto(cps_live) struct cps_live live = CPS_LIVE_INIT;
 
@@ -149,3 +238,17 @@ int cmd_attach(struct cps_app *app, const struct cps_command *cmd, int argc,
 		rc = cps_live_attach(app, &live, !CPS_HAS("no-stdin"));
 	return rc < 0 ? CPS_EXIT_FAILED : rc;
 }
+
+const struct cps_command cps_cmd_attach = {
+	.name = "attach",
+	.run = cmd_attach,
+	.min_args = 1,
+	.max_args = 1,
+	.args = "CONTAINER",
+	.summary = "connect the terminal to a container that runs",
+	.options =
+		{
+			SWITCH("no-stdin", 0, "do not pass the input on"),
+		},
+	.more = "Ctrl-p ctrl-q detaches from one that has a terminal.",
+};
