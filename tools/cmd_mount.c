@@ -159,6 +159,7 @@ static int cmd_mount(struct cps_app *app, const struct cps_command *cmd, int arg
 		return rc;
 	if (mount_options(app, cmd, &args, &opts, &what.root) < 0)
 		return CPS_EXIT_FAILED;
+	what.is_volatile = opts.is_volatile;
 	/* The driver leaves this folder behind. */
 	dir = realpath(args.args[1], NULL);
 	if (!dir) {
@@ -205,6 +206,8 @@ const struct cps_command cps_cmd_mount = {
 		"(both on for root), and:\n"
 		"writeback: the kernel collects writes; many small ones cost less, but "
 		"those are lost with a killed driver.\n"
+		"volatile: with --rw, no sync waits for the disk; when the machine goes "
+		"down the top is lost.\n"
 		"cache_mb=N: memory for decoded content (64).\n"
 		"keep_mb=N: what the store keeps of it for later mounts, of all images "
 		"(512).\n"
