@@ -9,6 +9,7 @@
 
 #include "fs/top/files_internal.h"
 #include "fs/top/ranges.h"
+#include "store/base/fd.h"
 #include "store/base/mem.h"
 
 #define NAME_LEN 9 /* "%08x" */
@@ -233,14 +234,14 @@ void cps_files_tighten(struct cps_files *files, uint32_t number)
 		cps_file_tighten(files, f);
 }
 
-static int cut_end(int fd, uint64_t off)
+static void cut_end(int fd, uint64_t off)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) < 0)
-		return -errno;
 	/* Also where it ends already: space may be set aside behind that. */
-	return ftruncate(fd, (uint64_t)st.st_size < off ? st.st_size : (off_t)off);
+	if (fstat(fd, &st) == 0)
+		(void)!ftruncate(fd,
+				 (uint64_t)st.st_size < off ? st.st_size : (off_t)off);
 }
 
 void cps_files_punch(struct cps_files *files, uint32_t number, uint64_t off,
@@ -252,7 +253,7 @@ void cps_files_punch(struct cps_files *files, uint32_t number, uint64_t off,
 	if (cps_files_get(files, number, false, &f) < 0)
 		return;
 	if (end == CPS_RANGE_END)
-		(void)cut_end(f->fd, off);
+		cut_end(f->fd, off);
 	else
 		(void)fallocate(f->fd, punch, (off_t)off, (off_t)(end - off));
 	cps_files_put(files, f);
@@ -262,9 +263,9 @@ void cps_files_punch(struct cps_files *files, uint32_t number, uint64_t off,
 
 int cps_files_trim(struct cps_files *files, uint32_t number, uint64_t size)
 {
+	cps_auto(cps_fd) int fd = -1;
 	char name[NAME_LEN];
 	struct stat st;
-	int fd, rc;
 
 	name_of(number, name);
 	if (fstatat(files->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -272,25 +273,19 @@ int cps_files_trim(struct cps_files *files, uint32_t number, uint64_t size)
 	if ((uint64_t)st.st_size <= size)
 		return 0;
 	fd = openat(files->dirfd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	rc = ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
-	close(fd);
-	return rc;
+	return fd < 0 || ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
 }
 
 int cps_files_sweep(struct cps_files *files, uint32_t from,
 		    bool (*keep)(void *ctx, uint32_t number), void *ctx)
 {
-	int fd = fcntl(files->dirfd, F_DUPFD_CLOEXEC, 0);
+	cps_auto(cps_fd) int fd = fcntl(files->dirfd, F_DUPFD_CLOEXEC, 0);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *de;
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	if (!dir)
 		return -errno;
-	}
+	CPS_TAKE_FD(fd);
 	rewinddir(dir);
 	while ((de = readdir(dir))) {
 		char *end;

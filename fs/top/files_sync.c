@@ -10,16 +10,19 @@
 static int add_fd(struct cps_files *files, struct cps_file *f,
 		  struct cps_files_sync *out, size_t *cap)
 {
-	int rc = cps_grow(&out->fds, cap, out->count + 1, sizeof(*out->fds));
-	int fd;
+	int rc = cps_grow(&out->fds, cap, out->count + 1, sizeof(*out->fds)), fd = -1;
 
+	/* In use, so that it is not closed for want of room as soon as it is open. */
+	f->users++;
 	if (rc == 0)
 		rc = cps_file_open(files, f, false);
+	if (rc == 0)
+		fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+	if (rc == 0 && fd < 0)
+		rc = -errno;
+	f->users--;
 	if (rc < 0)
 		return rc;
-	fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
 	out->fds[out->count++] = fd;
 	f->dirty = f->first = false;
 	return 0;
