@@ -365,8 +365,10 @@ void cps_monitor_run(const struct cps_monitor_opts *opts, struct cps_daemon *dae
 		.signals = -1,
 	};
 	struct cps_err err = CPS_ERR_INIT;
-	int rc = begin(&m, &err);
+	int rc;
 
+	cps_life_sign(opts->lock);
+	rc = begin(&m, &err);
 	if (rc < 0) {
 		fail_start(&m, daemon, rc, &err);
 		return;
