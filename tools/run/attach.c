@@ -166,7 +166,6 @@ static int put_out(struct window *w, int fd, const uint8_t *data, size_t len)
 static void show(struct window *w, const struct cps_frame *frame)
 {
 	int fd = frame->type == CPS_FRAME_STDOUT ? STDOUT_FILENO : STDERR_FILENO;
-
 	int rc = put_out(w, fd, frame->data, frame->len);
 
 	if (rc < 0 && rc != -ETIME && fd == STDOUT_FILENO)
@@ -184,14 +183,16 @@ static int hear(struct window *w, int *status)
 			*status = cps_frame_number(&frame);
 			return 1;
 		}
+		if (frame.type == CPS_FRAME_RESULT && cps_frame_number(&frame) < 0)
+			return cps_frame_number(&frame);
 		if (frame.type == CPS_FRAME_STDOUT || frame.type == CPS_FRAME_STDERR)
 			show(w, &frame);
 	}
 	return rc;
 }
 
-/* One of enum cps_attach_end; -ETIME somebody wants us to end, and the monitor does not
- * hear it. */
+/* One of enum cps_attach_end; -EUSERS; -ETIME somebody wants us to end, and the monitor
+ * does not hear it. */
 static int look(struct window *w, int *status)
 {
 	for (;;) {
@@ -219,7 +220,7 @@ static int look(struct window *w, int *status)
 		if (rc == 1)
 			return CPS_ATTACH_EXITED;
 		if (rc < 0)
-			return CPS_ATTACH_LOST;
+			return rc == -EUSERS ? rc : CPS_ATTACH_LOST;
 		if (w->unheard)
 			return -ETIME;
 	}
@@ -246,6 +247,8 @@ int cps_attach(const struct cps_attach_opts *opts, int *status, struct cps_err *
 		rc = look(w, status);
 	if (rc == -ETIME)
 		cps_err_set(err, rc, "the container's monitor does not answer");
+	if (rc == -EUSERS)
+		cps_err_set(err, rc, "too many are attached to the container");
 	cps_window_restore();
 	if (w->signals >= 0)
 		close(w->signals);

@@ -23,7 +23,7 @@ enum cps_attach_end {
 };
 
 /** Returns one of the above; -ETIME a signal was passed on and the monitor did not take
- *  it; or -errno. */
+ *  it; -EUSERS too many are attached; or -errno. */
 int cps_attach(const struct cps_attach_opts *opts, int *status, struct cps_err *err);
 
 /** Connect to the monitor. An fd; -ENOTCONN there is none. */
