@@ -19,6 +19,11 @@
 #define CPS_TOP_ROOT  1u
 #define CPS_TOP_FRESH (1ull << 32)
 
+/* Of an inode that a sandbox made in a top to mount something upon; the value is its
+ * name. As long as nobody did anything to it, whoever only looks at the top does not
+ * see it: neither diff, commit and export, nor a mount of a moment. */
+#define CPS_TOP_STUB_XATTR "user.capas.stub"
+
 struct cps_top;
 
 /** A root as it is, with nothing on top. `root` is borrowed, here and below. */

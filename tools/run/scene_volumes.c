@@ -169,7 +169,7 @@ static int mount_item(const struct cps_scene *scene, const struct item *item,
 		return cps_err_wrap(err, mount, "mount on '/%s'", item->path);
 	if (fstat(mount, &st) < 0)
 		return cps_err_sys(err, -errno, "mount on '/%s'", item->path);
-	onto = cps_inside_make(scene->root, item->path, S_ISDIR(st.st_mode), err);
+	onto = cps_inside_make_stub(scene->root, item->path, S_ISDIR(st.st_mode), err);
 	if (onto < 0)
 		return cps_err_wrap(err, onto, "mount on '/%s'", item->path);
 	rc = check_target(scene, onto);
