@@ -23,6 +23,8 @@
 #define JSON     SWITCH("json", 0, "print one JSON document")
 #define NO_TRUNC SWITCH("no-trunc", 0, "show whole digests and instructions")
 #define IDS_ONLY SWITCH("quiet", 'q', "print IDs only")
+#define FORMAT                                                                         \
+	OPTION("format", 0, "TEMPLATE", "print so, e.g. '{{.ID}}', 'table ...', json")
 #define LAYER    OPTION("layer", 0, "N", "one layer as it is, whiteouts shown, from 1")
 #define UPTO     OPTION("upto", 0, "N", "only the first N layers")
 
@@ -30,6 +32,11 @@
 	OPTION("env", 'e', "NAME[=VALUE]", "set a variable, or pass the caller's on")
 #define ENV_FILE      OPTION("env-file", 0, "FILE", "variables, one a line")
 #define SIGNAL(help_) OPTION("signal", 's', "SIGNAL", help_)
+
+#define TEMPLATE_MORE                                                                  \
+	"Of Go's templates these are known: {{.FIELD}}, {{json .FIELD}}, index, len, " \
+	"upper, lower, join, print and pipes; \\t and \\n in one are a tab and a "     \
+	"newline."
 
 /* What run and create have. */
 #define NEW_CONTAINER                                                                  \
@@ -307,8 +314,11 @@ const struct cps_command cps_commands[] =
 				{
 					NO_TRUNC,
 					IDS_ONLY,
+					FORMAT,
 					JSON,
 				},
+			.more = "A TEMPLATE has the fields ID, CreatedSince, CreatedAt, "
+				"CreatedBy, Size and Comment. " TEMPLATE_MORE,
 		},
 		{
 			.name = "images",
@@ -325,10 +335,13 @@ const struct cps_command cps_commands[] =
 					SWITCH("digests", 0,
 					       "show the digests of manifests"),
 					NO_TRUNC,
+					FORMAT,
 					JSON,
 				},
 			.more = "NAME may hold * and ?, which match within one "
-				"component.",
+				"component.\n"
+				"A TEMPLATE has the fields ID, Repository, Tag, Digest, "
+				"CreatedSince, CreatedAt and Size. " TEMPLATE_MORE,
 		},
 		{
 			.name = "import",
@@ -366,9 +379,17 @@ const struct cps_command cps_commands[] =
 			.summary = "show images and containers as JSON",
 			.options =
 				{
+					OPTION("format", 'f', "TEMPLATE",
+					       "print so, e.g. '{{.State.Status}}'"),
+					OPTION("type", 0, "TYPE",
+					       "only an image, or a container"),
 					SWITCH("json", 0,
 					       "accepted: it is always JSON"),
 				},
+			.more = "A TEMPLATE has the fields that the JSON has. Of Go's "
+				"templates these are known: {{.A.B}}, {{json .A}}, "
+				"{{index .A \"KEY\"}}, len, upper, lower, join, print "
+				"and pipes.",
 		},
 		{
 			.name = "kill",
@@ -503,8 +524,14 @@ const struct cps_command cps_commands[] =
 					OPTION("filter", 'f', "KEY=VALUE",
 					       "status, name, id, ancestor, label or "
 					       "exited"),
+					SWITCH("size", 's', "also what was written"),
+					FORMAT,
 					JSON,
 				},
+			.more = "A TEMPLATE has the fields ID, Image, Command, "
+				"CreatedAt, RunningFor, State, Status, Names, Labels, "
+				"Mounts, Networks and Size; {{.Label \"NAME\"}} is one "
+				"label. " TEMPLATE_MORE,
 		},
 		{
 			.name = "rename",
