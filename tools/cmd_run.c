@@ -1,8 +1,10 @@
 /* Containers from nothing to running: run, create, start, attach. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "store/base/fd.h"
 #include "tools/images.h"
 #include "tools/live.h"
 #include "tools/run_options.h"
@@ -15,6 +17,34 @@ static void drop_descriptors(void)
 	syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, 0);
 }
 
+/* Before there is a container: where its ID cannot go, there is none. */
+static int check_id_file(struct cps_app *app, const char *path)
+{
+	return path && access(path, F_OK) == 0
+		       ? cps_err_set(&app->err, -EEXIST,
+				     "container ID file found, make sure the other "
+				     "container isn't running or delete '%s'",
+				     path)
+		       : 0;
+}
+
+static int write_id(struct cps_app *app, const char *path,
+		    const struct cps_top_info *info)
+{
+	cps_auto(cps_fd) int fd = -1;
+	int rc;
+
+	if (!path)
+		return 0;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	rc = fd < 0 ? -errno : cps_write_full(fd, info->id, strlen(info->id));
+	if (rc == 0)
+		return 0;
+	cps_err_sys(&app->err, rc, "container ID file '%s'", path);
+	cps_tops_remove(app->store, info, NULL);
+	return rc;
+}
+
 /* The new container, and what is known of it. */
 static int create(struct cps_app *app, const struct cps_command *cmd,
 		  const struct cps_args *args, struct cps_live *out)
@@ -25,11 +55,15 @@ static int create(struct cps_app *app, const struct cps_command *cmd,
 	int rc = cps_open_image(app, args->args[0], &image);
 
 	if (rc == 0)
+		rc = check_id_file(app, cps_args_get(cmd, args, "cidfile"));
+	if (rc == 0)
 		rc = cps_run_config(app, cmd, args, image, &config);
 	if (rc == 0)
 		rc = cps_tops_create_container(
 			app->store, cps_args_get(cmd, args, "name"), args->args[0],
 			image, &config, &info, &app->err);
+	if (rc == 0)
+		rc = write_id(app, cps_args_get(cmd, args, "cidfile"), &info);
 	return rc < 0 ? rc : cps_live_open(app, &info, out);
 }
 

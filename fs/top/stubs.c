@@ -7,15 +7,26 @@
 #define FILE_MODE   (S_IFREG | 0644)
 #define FOLDER_MODE (S_IFDIR | 0755)
 
-/* Is it as it was made, under the name it was made with? */
-static bool is_untouched(const struct cps_node *n, const struct cps_bytes *name)
+/* The name that it was made with. */
+static bool made_as(const struct cps_node *n, struct cps_bytes *name)
 {
 	const struct cps_bytes mark = {CPS_TOP_STUB_XATTR, strlen(CPS_TOP_STUB_XATTR)};
-	struct cps_bytes value;
 
-	if (cps_is_lower(n->ino) || n->uid || n->gid || n->size ||
-	    !cps_xset_find(&n->xattrs, &mark, &value) || value.len != name->len ||
-	    memcmp(value.data, name->data, value.len) != 0)
+	return !cps_is_lower(n->ino) && cps_xset_find(&n->xattrs, &mark, name);
+}
+
+/* Is it a stub, and has its name still? */
+static bool is_stub(const struct cps_node *n, const struct cps_bytes *name)
+{
+	struct cps_bytes made;
+
+	return made_as(n, &made) && made.len == name->len &&
+	       memcmp(made.data, name->data, made.len) == 0;
+}
+
+static bool is_untouched(const struct cps_node *n, const struct cps_bytes *name)
+{
+	if (!is_stub(n, name) || n->uid || n->gid || n->size)
 		return false;
 	if (n->mode == FOLDER_MODE)
 		return cps_node_dents(n)->live == 0;
@@ -58,12 +69,10 @@ static int hide(struct cps_top *top, struct cps_node *dir, struct cps_node *n,
 /* A folder that was a stub too, and has lost the last it held. */
 static int hide_upwards(struct cps_top *top, struct cps_node *n)
 {
-	const struct cps_bytes mark = {CPS_TOP_STUB_XATTR, strlen(CPS_TOP_STUB_XATTR)};
 	struct cps_bytes name;
 	int rc = 0;
 
-	while (rc == 0 && n->nlink && !cps_is_lower(n->ino) &&
-	       cps_xset_find(&n->xattrs, &mark, &name) && is_untouched(n, &name)) {
+	while (rc == 0 && n->nlink && made_as(n, &name) && is_untouched(n, &name)) {
 		struct cps_node *dir = cps_node_find(top, n->parent);
 		const struct cps_dent *d =
 			dir ? cps_dents_find(cps_node_dents(dir), name.data, name.len)
@@ -110,4 +119,19 @@ int cps_top_hide_stubs(struct cps_top *top)
 	if (rc == 0)
 		cps_nodes_drop_dead(top);
 	return rc;
+}
+
+int cps_top_hide_stub(struct cps_top *top, uint64_t ino, const char *text, size_t len)
+{
+	const struct cps_bytes name = {text, len};
+	struct cps_node *dir = cps_node_find(top, ino), *n = NULL;
+	const struct cps_dent *d =
+		dir ? cps_dents_find(cps_node_dents(dir), text, len) : NULL;
+	int rc = 0;
+
+	if (d && d->ino)
+		n = cps_node_find(top, d->ino);
+	if (n && is_stub(n, &name))
+		rc = hide(top, dir, n, d);
+	return rc < 0 || !n ? rc : hide_upwards(top, dir);
 }

@@ -94,6 +94,12 @@ ssize_t cps_top_pread(struct cps_top *top, uint64_t ino, void *buf, size_t len,
  *  are; one that only got or lost a name is not. */
 bool cps_top_modified(struct cps_top *top, uint64_t ino);
 
+/** Of a top that is only read: below the folder `path`, and with it, nothing is changed;
+ *  it is as the root has it. One that the root has not goes if a sandbox made it to mount
+ *  upon. For volumes, which are in the top and no change of a container's.
+ *  0; -ENOMEM; -EIO. */
+int cps_top_revert(struct cps_top *top, const char *path);
+
 /* ---- who has an inode at hand ---- */
 
 /** One more look-up that the kernel will forget one day. */

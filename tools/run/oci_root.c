@@ -175,6 +175,16 @@ static int resolve_all(struct cps_oci_setup *setup, struct cps_err *err)
 	return rc;
 }
 
+static int join_groups(struct cps_oci_setup *setup, struct cps_err *err)
+{
+	char *const *group = setup->opts->powers.groups;
+	int rc = 0;
+
+	for (; rc == 0 && group && *group; group++)
+		rc = cps_user_join(setup->root, *group, &setup->user, err);
+	return rc;
+}
+
 int cps_oci_prepare_root(struct cps_oci_setup *setup, int root, struct cps_err *err)
 {
 	static const char *const folders[] = {"dev", "proc", "sys"};
@@ -192,6 +202,8 @@ int cps_oci_prepare_root(struct cps_oci_setup *setup, int root, struct cps_err *
 	if (rc == 0)
 		rc = cps_user_lookup(setup->root, setup->process->user, &setup->user,
 				     err);
+	if (rc == 0)
+		rc = join_groups(setup, err);
 	if (rc == 0)
 		rc = resolve_cwd(setup, err);
 	if (rc == 0)

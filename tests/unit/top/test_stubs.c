@@ -194,6 +194,59 @@ static void many_of_them(void **state)
 	cps_top_close(top, NULL);
 }
 
+/* ---- folders that do not count ---- */
+
+static void a_reverted_folder_is_as_below(void **state)
+{
+	struct fixture *fx = *state;
+	char *was = dump_top(fx->top, DUMP_CONTENT), *is;
+	const struct stat mode = {.st_mode = 0711};
+	struct cps_top *top;
+
+	fx_file(fx, "a/new");
+	assert_int_equal(fx_unlink(fx, "a/f1"), 0);
+	assert_int_equal(fx_unlink(fx, "a/b/c/deep"), 0);
+	assert_int_equal(fx_rename(fx, "a/b/c", "a/moved", 0), 0);
+	assert_int_equal(fx_rename(fx, "a/f2", "a/b/f1", 0), 0);
+	cps_top_setattr(fx->top, &root_who, fx_find(fx, "a/b"), CPS_TOP_MODE, &mode);
+	top = look(fx);
+	assert_int_equal(cps_top_revert(top, "/x/../a/"), 0);
+	is = dump_top(top, DUMP_CONTENT);
+	cps_top_close(top, NULL);
+	fx_assert_same(was, is, "reverted");
+	free(was);
+	free(is);
+}
+
+static void what_is_beside_stays(void **state)
+{
+	struct fixture *fx = *state;
+	struct cps_top *top;
+	uint64_t ino;
+
+	fx_file(fx, "ab");
+	fx_file(fx, "a/new");
+	folder_stub(fx, CPS_TOP_ROOT, "volume");
+	fx_file(fx, "volume/file");
+	fx_folder(fx, "mine");
+	fx_file(fx, "mine/file");
+	top = look(fx);
+	assert_int_equal(fx_walk(top, "volume/file", &ino), 0);
+	assert_int_equal(cps_top_revert(top, "/"), 0);
+	assert_int_equal(cps_top_revert(top, "/nothing/there"), 0);
+	assert_int_equal(cps_top_revert(top, "/volume/not/there"), 0);
+	assert_int_equal(fx_walk(top, "a/new", &ino), 0);
+	assert_int_equal(cps_top_revert(top, "/a/b"), 0);
+	assert_int_equal(cps_top_revert(top, "/volume"), 0);
+	/* The program made it itself, before it became a volume. */
+	assert_int_equal(cps_top_revert(top, "/mine"), 0);
+	assert_int_equal(fx_walk(top, "a/new", &ino), 0);
+	assert_int_equal(fx_walk(top, "ab", &ino), 0);
+	assert_int_equal(fx_walk(top, "mine/file", &ino), 0);
+	assert_int_equal(fx_walk(top, "volume", &ino), -ENOENT);
+	cps_top_close(top, NULL);
+}
+
 int main(void)
 {
 #define IN_A_TOP(f) cmocka_unit_test_setup_teardown(f, fx_setup, fx_teardown)
@@ -204,6 +257,8 @@ int main(void)
 		IN_A_TOP(a_folder_that_changed_is_seen),
 		IN_A_TOP(what_lies_below_is_left_alone),
 		IN_A_TOP(many_of_them),
+		IN_A_TOP(a_reverted_folder_is_as_below),
+		IN_A_TOP(what_is_beside_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
