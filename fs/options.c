@@ -39,6 +39,7 @@ static const struct option options[] = {
 	{"nodefault_permissions", CLEAR, FIELD(default_permissions), 0},
 	{"writeback", SET, FIELD(writeback), 0},
 	{"nowriteback", CLEAR, FIELD(writeback), 0},
+	{"volatile", SET, FIELD(is_volatile), 0},
 	{"spin_us", NUMBER, FIELD(spin_us), CPS_SPIN_MAX_US},
 	{"threads", NUMBER, FIELD(threads), CPS_THREADS_MAX},
 	{"cache_mb", NUMBER, FIELD(cache_mb), CPS_CACHE_MAX_MB},

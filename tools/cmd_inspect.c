@@ -6,6 +6,7 @@
 #include "tools/human.h"
 #include "tools/images.h"
 #include "tools/inspect_container.h"
+#include "tools/options.h"
 #include "tools/template.h"
 
 /* RepoTags, and the same repositories with the manifest's digest, each once. */
@@ -148,8 +149,8 @@ static int answer(struct cps_app *app, struct question *q, const char *text)
 	return rc;
 }
 
-int cmd_inspect(struct cps_app *app, const struct cps_command *cmd, int argc,
-		char **argv)
+static int cmd_inspect(struct cps_app *app, const struct cps_command *cmd, int argc,
+		       char **argv)
 {
 	cps_auto(question) struct question q = {.images = true, .containers = true};
 	int status = CPS_EXIT_OK;
@@ -175,3 +176,22 @@ int cmd_inspect(struct cps_app *app, const struct cps_command *cmd, int argc,
 		cps_err_sys(&app->err, rc, "the document");
 	return rc < 0 ? CPS_EXIT_FAILED : status;
 }
+
+const struct cps_command cps_cmd_inspect = {
+	.name = "inspect",
+	.run = cmd_inspect,
+	.min_args = 1,
+	.max_args = ANY,
+	.args = "IMAGE|CONTAINER...",
+	.summary = "show images and containers as JSON",
+	.options =
+		{
+			OPTION("format", 'f', "TEMPLATE",
+			       "print so, e.g. '{{.State.Status}}'"),
+			OPTION("type", 0, "TYPE", "only an image, or a container"),
+			SWITCH("json", 0, "accepted: it is always JSON"),
+		},
+	.more = "A TEMPLATE has the fields that the JSON has. Of Go's templates these "
+		"are known: {{.A.B}}, {{json .A}}, {{index .A \"KEY\"}}, len, upper, "
+		"lower, join, print and pipes.",
+};

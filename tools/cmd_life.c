@@ -10,6 +10,7 @@
 
 #include "store/base/fd.h"
 #include "tools/live.h"
+#include "tools/options.h"
 #include "tools/run/attach.h"
 #include "tools/run/life.h"
 #include "tools/run/spec.h"
@@ -50,7 +51,8 @@ static int stop_one(struct cps_app *app, const char *text, int signo, long grace
 	return rc;
 }
 
-int cmd_stop(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_stop(struct cps_app *app, const struct cps_command *cmd, int argc,
+		    char **argv)
 {
 	const char *name, *seconds;
 	long grace_s = GRACE_OWN;
@@ -73,6 +75,20 @@ int cmd_stop(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 	return status;
 }
 
+const struct cps_command cps_cmd_stop = {
+	.name = "stop",
+	.run = cmd_stop,
+	.min_args = 1,
+	.max_args = ANY,
+	.args = "CONTAINER...",
+	.summary = "end containers: a signal first, SIGKILL later",
+	.options =
+		{
+			OPTION("time", 't', "SECONDS", "so long after the signal; 10"),
+			SIGNAL("instead of the image's, or SIGTERM"),
+		},
+};
+
 static int kill_one(struct cps_app *app, const char *text, int signo)
 {
 	cps_auto(cps_live) struct cps_live live = CPS_LIVE_INIT;
@@ -87,7 +103,8 @@ static int kill_one(struct cps_app *app, const char *text, int signo)
 	return rc < 0 ? cps_err_wrap(&app->err, rc, "cannot kill container") : 0;
 }
 
-int cmd_kill(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_kill(struct cps_app *app, const struct cps_command *cmd, int argc,
+		    char **argv)
 {
 	int status = CPS_EXIT_OK, signo = SIGKILL;
 	const char *name;
@@ -101,6 +118,19 @@ int cmd_kill(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 			status = cps_item_failed(app, cmd);
 	return status;
 }
+
+const struct cps_command cps_cmd_kill = {
+	.name = "kill",
+	.run = cmd_kill,
+	.min_args = 1,
+	.max_args = ANY,
+	.args = "CONTAINER...",
+	.summary = "send a signal to containers that run",
+	.options =
+		{
+			SIGNAL("instead of SIGKILL"),
+		},
+};
 
 /* ---- wait ---- */
 
@@ -129,7 +159,8 @@ static int wait_one(struct cps_app *app, const char *text)
 	return 0;
 }
 
-int cmd_wait(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_wait(struct cps_app *app, const struct cps_command *cmd, int argc,
+		    char **argv)
 {
 	int status = CPS_EXIT_OK;
 
@@ -140,10 +171,19 @@ int cmd_wait(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 	return status;
 }
 
+const struct cps_command cps_cmd_wait = {
+	.name = "wait",
+	.run = cmd_wait,
+	.min_args = 1,
+	.max_args = ANY,
+	.args = "CONTAINER...",
+	.summary = "wait for containers to end, print their exit statuses",
+};
+
 /* ---- rename, rm ---- */
 
-int cmd_rename(struct cps_app *app, const struct cps_command *cmd, int argc,
-	       char **argv)
+static int cmd_rename(struct cps_app *app, const struct cps_command *cmd, int argc,
+		      char **argv)
 {
 	cps_auto(cps_top_info) struct cps_top_info info = {0};
 
@@ -153,6 +193,15 @@ int cmd_rename(struct cps_app *app, const struct cps_command *cmd, int argc,
 		rc = cps_tops_rename(app->store, &info, args.args[1], &app->err);
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_rename = {
+	.name = "rename",
+	.run = cmd_rename,
+	.min_args = 2,
+	.max_args = 2,
+	.args = "CONTAINER NAME",
+	.summary = "give a container another name",
+};
 
 /* With `force` one that is not there is fine, and one that cannot be read goes too. */
 static int remove_one(struct cps_app *app, const char *text, bool force)
@@ -182,7 +231,8 @@ static int remove_one(struct cps_app *app, const char *text, bool force)
 	return rc;
 }
 
-int cmd_rm(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_rm(struct cps_app *app, const struct cps_command *cmd, int argc,
+		  char **argv)
 {
 	int status = CPS_EXIT_OK;
 
@@ -192,6 +242,22 @@ int cmd_rm(struct cps_app *app, const struct cps_command *cmd, int argc, char **
 			status = cps_item_failed(app, cmd);
 	return status;
 }
+
+const struct cps_command cps_cmd_rm = {
+	.name = "rm",
+	.run = cmd_rm,
+	.min_args = 1,
+	.max_args = ANY,
+	.args = "CONTAINER...",
+	.summary = "remove containers and all that was written to them",
+	.options =
+		{
+			SWITCH("force", 'f',
+			       "also running and damaged ones; no error for missing "
+			       "ones"),
+			SWITCH("volumes", 'v', "accepted for docker's sake"),
+		},
+};
 
 /* ---- top ---- */
 
@@ -222,7 +288,8 @@ static int list_processes(pid_t init, struct cps_buf *out)
 	return rc;
 }
 
-int cmd_top(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_top(struct cps_app *app, const struct cps_command *cmd, int argc,
+		   char **argv)
 {
 	cps_auto(cps_live) struct cps_live live = CPS_LIVE_INIT;
 	cps_auto(cps_strings) struct cps_strings ps = {0};
@@ -247,3 +314,13 @@ int cmd_top(struct cps_app *app, const struct cps_command *cmd, int argc, char *
 	cps_err_sys(&app->err, rc, "run ps(1)");
 	return CPS_EXIT_FAILED;
 }
+
+const struct cps_command cps_cmd_top = {
+	.name = "top",
+	.run = cmd_top,
+	.min_args = 1,
+	.max_args = ANY,
+	.options_first = true,
+	.args = "CONTAINER [PS-OPTION...]",
+	.summary = "list the processes of a container",
+};

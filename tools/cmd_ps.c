@@ -5,6 +5,7 @@
 
 #include "store/base/log.h"
 #include "tools/document.h"
+#include "tools/options.h"
 #include "tools/ps_text.h"
 #include "tools/rows.h"
 #include "tools/table.h"
@@ -315,7 +316,7 @@ static int end(struct printer *p)
 	return p->json ? cps_doc_list_end(&p->list) : cps_table_print(&p->table);
 }
 
-int cmd_ps(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_ps(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
 {
 	struct printer p = {.app = app, .list = {.out = stdout}, .now_s = time(NULL)};
 	struct choice choice;
@@ -340,3 +341,26 @@ int cmd_ps(struct cps_app *app, const struct cps_command *cmd, int argc, char **
 	cps_rows_release(&p.rows);
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_ps = {
+	.name = "ps",
+	.run = cmd_ps,
+	.args = "",
+	.summary = "list containers, newest first",
+	.options =
+		{
+			SWITCH("all", 'a', "also those that do not run"),
+			IDS_ONLY,
+			NO_TRUNC,
+			SWITCH("latest", 'l', "the newest one"),
+			OPTION("last", 'n', "N", "the newest N"),
+			OPTION("filter", 'f', "KEY=VALUE",
+			       "status, name, id, ancestor, label or exited"),
+			SWITCH("size", 's', "also what was written"),
+			FORMAT,
+			JSON,
+		},
+	.more = "A TEMPLATE has the fields ID, Image, Command, CreatedAt, RunningFor, "
+		"State, Status, Names, Labels, Mounts, Networks and Size; "
+		"{{.Label \"NAME\"}} is one label. " TEMPLATE_MORE,
+};

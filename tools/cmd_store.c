@@ -4,6 +4,7 @@
 #include "store/maintain.h"
 #include "tools/document.h"
 #include "tools/human.h"
+#include "tools/options.h"
 #include "tools/progress.h"
 #include "tools/table.h"
 
@@ -31,7 +32,8 @@ static int print_removed_json(const struct cps_gc_result *r)
 	return cps_doc_print(doc, stdout);
 }
 
-int cmd_gc(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_gc(struct cps_app *app, const struct cps_command *cmd, int argc,
+		  char **argv)
 {
 	struct cps_gc_result r;
 	bool dry;
@@ -46,6 +48,19 @@ int cmd_gc(struct cps_app *app, const struct cps_command *cmd, int argc, char **
 		cps_err_sys(&app->err, rc, "the document");
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_gc = {
+	.name = "gc",
+	.run = cmd_gc,
+	.args = "",
+	.summary = "remove what no image needs",
+	.options =
+		{
+			SWITCH("untagged", 0, "also remove images that have no name"),
+			SWITCH("dry-run", 'n', "only tell what would be removed"),
+			JSON,
+		},
+};
 
 /* ---- df ---- */
 
@@ -92,7 +107,8 @@ static int print_usage_json(const struct usage_row *rows, size_t count)
 	return cps_doc_list_end(&list);
 }
 
-int cmd_df(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_df(struct cps_app *app, const struct cps_command *cmd, int argc,
+		  char **argv)
 {
 	struct cps_usage u;
 
@@ -111,6 +127,17 @@ int cmd_df(struct cps_app *app, const struct cps_command *cmd, int argc, char **
 		cps_err_sys(&app->err, rc, "the table");
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_df = {
+	.name = "df",
+	.run = cmd_df,
+	.args = "",
+	.summary = "show what the store holds",
+	.options =
+		{
+			JSON,
+		},
+};
 
 /* ---- fsck ---- */
 
@@ -157,7 +184,8 @@ static int print_verdict_json(struct json_t *findings, int left)
 	return cps_doc_print(doc, stdout);
 }
 
-int cmd_fsck(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_fsck(struct cps_app *app, const struct cps_command *cmd, int argc,
+		    char **argv)
 {
 	struct cps_progress progress;
 	struct findings f = {0};
@@ -182,3 +210,17 @@ int cmd_fsck(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 		cps_err_sys(&app->err, rc, "the document");
 	return left || rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_fsck = {
+	.name = "fsck",
+	.run = cmd_fsck,
+	.args = "",
+	.summary = "verify every byte of the store",
+	.options =
+		{
+			SWITCH("repair", 0,
+			       "remove what is damaged, so that a load brings it back"),
+			JSON,
+		},
+	.more = "Exit status 1 when something is wrong.",
+};

@@ -9,6 +9,7 @@
 #include "store/transfer.h"
 #include "tools/human.h"
 #include "tools/images.h"
+#include "tools/options.h"
 #include "tools/outfile.h"
 #include "tools/progress.h"
 
@@ -20,8 +21,8 @@ static int open_input(struct cps_app *app, const char *path)
 	return fd < 0 ? cps_err_sys(&app->err, -errno, "'%s'", path) : fd;
 }
 
-int cmd_import(struct cps_app *app, const struct cps_command *cmd, int argc,
-	       char **argv)
+static int cmd_import(struct cps_app *app, const struct cps_command *cmd, int argc,
+		      char **argv)
 {
 	cps_auto(cps_fd) int fd = -1;
 	struct cps_import_opts opts = {0};
@@ -53,6 +54,22 @@ int cmd_import(struct cps_app *app, const struct cps_command *cmd, int argc,
 	return CPS_EXIT_OK;
 }
 
+const struct cps_command cps_cmd_import = {
+	.name = "import",
+	.run = cmd_import,
+	.min_args = 2,
+	.max_args = 2,
+	.args = "FILE|- NAME",
+	.summary = "make an image of a root filesystem archive",
+	.options =
+		{
+			OPTION("change", 'c', "LINE",
+			       "apply a Dockerfile line, e.g. 'CMD [\"bash\"]'"),
+			OPTION("message", 'm', "TEXT",
+			       "set the comment in the history"),
+		},
+};
+
 static void say_loaded(void *ctx, const char *name, const struct cps_digest *id,
 		       bool displaced)
 {
@@ -70,7 +87,8 @@ static void say_loaded(void *ctx, const char *name, const struct cps_digest *id,
 	printf("Loaded image: %s\n", name);
 }
 
-int cmd_load(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_load(struct cps_app *app, const struct cps_command *cmd, int argc,
+		    char **argv)
 {
 	cps_auto(cps_fd) int fd = -1;
 	struct cps_progress progress;
@@ -93,6 +111,19 @@ int cmd_load(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 		cps_err_wrap(&app->err, rc, "'%s'", path ? path : "-");
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_load = {
+	.name = "load",
+	.run = cmd_load,
+	.args = "",
+	.summary = "load the images of an archive",
+	.options =
+		{
+			OPTION("input", 'i', "FILE",
+			       "read FILE instead of the standard input"),
+			SWITCH("quiet", 'q', "no progress"),
+		},
+};
 
 static int save_choice(const char *text, const char *const *names, int count)
 {
@@ -121,7 +152,8 @@ static int save_to(struct cps_app *app, const char *path, const struct cps_args 
 		      : cps_outfile_commit(&out, &app->err);
 }
 
-int cmd_save(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_save(struct cps_app *app, const struct cps_command *cmd, int argc,
+		    char **argv)
 {
 	static const char *const formats[] = {"docker-archive", "oci-archive"};
 	static const char *const codecs[] = {"keep", "gzip", "zstd", "none"};
@@ -147,3 +179,21 @@ int cmd_save(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 	cps_meter_end(&meter);
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_save = {
+	.name = "save",
+	.run = cmd_save,
+	.min_args = 1,
+	.max_args = ANY,
+	.args = "IMAGE...",
+	.summary = "write images as an archive",
+	.options =
+		{
+			OPTION("output", 'o', "FILE",
+			       "write FILE instead of the standard output"),
+			OPTION("format", 0, "F",
+			       "docker-archive (the default) or oci-archive"),
+			OPTION("compress", 0, "C",
+			       "write layers again as gzip, zstd or none"),
+		},
+};

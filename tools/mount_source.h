@@ -9,6 +9,7 @@ struct cps_mount_what {
 	const char *top;  /* --top */
 	const char *mark; /* --at */
 	bool rw;
+	bool is_volatile; /* rw: see cps_top_opts */
 	struct cps_root_opts root;
 };
 

@@ -60,6 +60,7 @@ struct cps_top {
 	struct cps_toplog *log; /* NULL: bare */
 	bool fixed;             /* bare: nothing changes, no lock is needed */
 	bool writable;
+	bool is_volatile;          /* a sync does all but wait for the disk */
 	int dirfd;                 /* a dup; -1: bare */
 	pthread_mutex_t sync_lock; /* one sync at a time; taken before `lock` */
 	pthread_mutex_t lock;      /* over all that follows; never held over a sync */
@@ -92,8 +93,11 @@ static inline void cps_top_unlock(struct cps_top *top)
 		pthread_mutex_unlock(&top->lock);
 }
 
-/** Before the first change: what the last writer left unsynced, if it was killed, is on
- *  disk when this returns. 0; -errno. */
+/** Can what a volatile writer left be whole? -EBADMSG: the machine went down since. */
+int cps_top_check_volatile(int dirfd, struct cps_err *err);
+/** Before the first change: what the last writer left unsynced, if it was killed or
+ *  volatile, is on disk when this returns, unless the top is volatile too. 0; -errno.
+ */
 int cps_top_take_over(struct cps_top *top);
 /** After a sync, and no change since: the next writer finds nothing of ours to sync. */
 void cps_top_leave_synced(struct cps_top *top);

@@ -34,13 +34,16 @@ struct cps_top_opts {
 	bool alone;       /* read_only: -EBUSY when one is; until the end none begins */
 	const char *mark; /* read_only: as it was at this mark; NULL: as it is */
 	uint64_t upto;    /* read_only: bytes of the log that count; 0: all */
+	/* Written: it need not outlive the machine's running. No sync reaches the disk,
+	 * and once the machine went down it is refused (as overlayfs' "volatile"). */
+	bool is_volatile;
 };
 
 /** The top in the folder `dirfd` (borrowed), made when there is none and it may be
  *  written. `id` is the chainID of the root; a top of another one is refused.
  *  -EBUSY another process writes it; -ESTALE of another image; -ENOENT no such mark;
- *  -EBADMSG not a log. What a damaged log loses is said by cps_warn() and kept beside
- *  it. */
+ *  -EBADMSG not a log, or a volatile one of an earlier boot. What a damaged log loses
+ * is said by cps_warn() and kept beside it. */
 int cps_top_open(struct cps_root *root, int dirfd, const struct cps_digest *id,
 		 const struct cps_top_opts *opts, struct cps_top **out,
 		 struct cps_err *err);
@@ -55,6 +58,7 @@ static inline void cps_top_close_auto(struct cps_top **top)
 }
 
 bool cps_top_writable(const struct cps_top *top);
+bool cps_top_volatile(const struct cps_top *top);
 struct cps_root *cps_top_root(const struct cps_top *top); /* borrowed */
 
 /* ---- looking ---- */
