@@ -53,6 +53,9 @@ static int make_process(struct cps_app *app, const struct cps_command *cmd,
 		return cps_err_set(&app->err, -EINVAL,
 				   "the working directory '%s' is no absolute path",
 				   out->cwd);
+	rc = cps_spec_powers(c, &out->powers, &app->err);
+	if (rc < 0)
+		return rc;
 	rc = cps_spec_env(c, out->terminal, env);
 	if (rc == 0)
 		rc = cps_env_options(app, cmd, args, env);
