@@ -11,6 +11,7 @@
 #include "store/upper.h"
 #include "tools/human.h"
 #include "tools/images.h"
+#include "tools/options.h"
 #include "tools/outfile.h"
 #include "tools/place.h"
 #include "tools/progress.h"
@@ -56,8 +57,8 @@ static int import_file(struct cps_app *app, const char *path, const char *name,
 	return fd < 0 ? fd : cps_import(app->store, fd, name, opts, id, &app->err);
 }
 
-int cmd_import(struct cps_app *app, const struct cps_command *cmd, int argc,
-	       char **argv)
+static int cmd_import(struct cps_app *app, const struct cps_command *cmd, int argc,
+		      char **argv)
 {
 	struct cps_import_opts opts = {0};
 	struct cps_digest id;
@@ -89,6 +90,25 @@ int cmd_import(struct cps_app *app, const struct cps_command *cmd, int argc,
 	return CPS_EXIT_OK;
 }
 
+const struct cps_command cps_cmd_import = {
+	.name = "import",
+	.run = cmd_import,
+	.min_args = 2,
+	.max_args = 2,
+	.args = "FILE|-|dir:DIR NAME",
+	.summary = "make an image of a root filesystem archive",
+	.options =
+		{
+			OPTION("change", 'c', "LINE",
+			       "apply a Dockerfile line, e.g. 'CMD [\"bash\"]'"),
+			OPTION("message", 'm', "TEXT",
+			       "set the comment in the history"),
+		},
+	.more = "DIR is a root filesystem that is unpacked. What other file systems "
+		"hold that are mounted in it is left out; what overlayfs leaves in an "
+		"upper directory is taken as what it means.",
+};
+
 static void say_loaded(void *ctx, const char *name, const struct cps_digest *id,
 		       bool displaced)
 {
@@ -106,7 +126,8 @@ static void say_loaded(void *ctx, const char *name, const struct cps_digest *id,
 	printf("Loaded image: %s\n", name);
 }
 
-int cmd_load(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_load(struct cps_app *app, const struct cps_command *cmd, int argc,
+		    char **argv)
 {
 	cps_auto(cps_fd) int fd = -1;
 	const struct cps_platform *platform;
@@ -135,6 +156,20 @@ int cmd_load(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
 
+const struct cps_command cps_cmd_load = {
+	.name = "load",
+	.run = cmd_load,
+	.args = "",
+	.summary = "load the images of an archive",
+	.options =
+		{
+			OPTION("input", 'i', "FILE",
+			       "read FILE instead of the standard input"),
+			PLATFORM,
+			SWITCH("quiet", 'q', "no progress"),
+		},
+};
+
 static int save_choice(const char *text, const char *const *names, int count)
 {
 	for (int i = 0; i < count; i++)
@@ -162,7 +197,8 @@ static int save_to(struct cps_app *app, const char *path, const struct cps_args 
 		      : cps_outfile_commit(&out, &app->err);
 }
 
-int cmd_save(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_save(struct cps_app *app, const struct cps_command *cmd, int argc,
+		    char **argv)
 {
 	static const char *const formats[] = {"docker-archive", "oci-archive"};
 	static const char *const codecs[] = {"keep", "gzip", "zstd", "none"};
@@ -188,3 +224,21 @@ int cmd_save(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 	cps_meter_end(&meter);
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_save = {
+	.name = "save",
+	.run = cmd_save,
+	.min_args = 1,
+	.max_args = ANY,
+	.args = "IMAGE...",
+	.summary = "write images as an archive",
+	.options =
+		{
+			OPTION("output", 'o', "FILE",
+			       "write FILE instead of the standard output"),
+			OPTION("format", 0, "F",
+			       "docker-archive (the default) or oci-archive"),
+			OPTION("compress", 0, "C",
+			       "write layers again as gzip, zstd or none"),
+		},
+};

@@ -77,7 +77,7 @@ void cps_help_all(FILE *out)
 		"Usage: capas [--root DIR] [--quiet] [--debug] COMMAND ...\n\n%s\n\n",
 		cps_help_intro);
 	for (size_t i = 0; i < cps_command_count; i++)
-		put_row(out, cps_commands[i].name, cps_commands[i].summary, 13);
+		put_row(out, cps_commands[i]->name, cps_commands[i]->summary, 13);
 	fputs("\nOptions before the command:\n", out);
 	for (size_t i = 0; i < cps_help_global_count; i++) {
 		const struct cps_help_global *g = &cps_help_globals[i];

@@ -54,7 +54,11 @@ int cps_mount_source(struct cps_store *store, const struct cps_mount_what *what,
 		     struct cps_opened *out, char id[CPS_TOP_ID_LEN],
 		     struct cps_err *err)
 {
-	const struct cps_top_opts opts = {.read_only = !what->rw, .mark = what->mark};
+	const struct cps_top_opts opts = {
+		.read_only = !what->rw,
+		.mark = what->mark,
+		.is_volatile = what->is_volatile,
+	};
 	cps_auto(cps_top_info) struct cps_top_info info = {0};
 	struct cps_image *image = NULL;
 	bool made;

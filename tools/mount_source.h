@@ -10,6 +10,7 @@ struct cps_mount_what {
 	const char *mark;                    /* --at */
 	const struct cps_platform *platform; /* --platform */
 	bool rw;
+	bool is_volatile; /* rw: see cps_top_opts */
 	struct cps_root_opts root;
 };
 
