@@ -7,6 +7,7 @@
 #include "fs/top/control.h"
 #include "tools/mount_source.h"
 #include "tools/options.h"
+#include "tools/place.h"
 #include "tools/progress.h"
 
 #define WORKERS 1 /* threads that decode ahead */
@@ -116,6 +117,8 @@ static int top_options(const struct cps_command *cmd, const struct cps_args *arg
 	else if ((out->rw || out->top) &&
 		 (out->root.view != CPS_VIEW_MERGED || out->root.layer))
 		complaint = "mount: a top is over the whole image, not over layers";
+	else if ((out->rw || out->top) && out->platform)
+		complaint = "mount: a top's image is there for one platform already";
 	if (!complaint)
 		return 0;
 	cps_complain(complaint);
@@ -143,6 +146,7 @@ static int cmd_mount(struct cps_app *app, const struct cps_command *cmd, int arg
 	static struct cps_daemon daemon = CPS_DAEMON_INIT;
 	struct cps_mount_opts opts = {0};
 	struct cps_mount_what what = {0};
+	struct cps_platform room;
 	struct cps_args args;
 	cps_auto(cps_free) char *dir = NULL;
 	bool foreground;
@@ -153,6 +157,8 @@ static int cmd_mount(struct cps_app *app, const struct cps_command *cmd, int arg
 	foreground = CPS_HAS("foreground");
 	what.source = args.args[0];
 	rc = root_options(cmd, &args, &what.root);
+	if (rc == 0)
+		rc = cps_platform_option(cmd, &args, &room, &what.platform);
 	if (rc == 0)
 		rc = top_options(cmd, &args, &what);
 	if (rc)
@@ -197,6 +203,7 @@ const struct cps_command cps_cmd_mount = {
 			SWITCH("layers", 0, "each layer a folder, whiteouts shown"),
 			LAYER,
 			UPTO,
+			PLATFORM,
 			OPTION("options", 'o', "OPTS",
 			       "mount options: suid, dev, allow_other, ..."),
 			SWITCH("foreground", 'f', "stay in the foreground"),
@@ -206,7 +213,8 @@ const struct cps_command cps_cmd_mount = {
 		"(both on for root), and:\n"
 		"writeback: the kernel collects writes; many small ones cost less, but "
 		"those are lost with a killed driver.\n"
-		"volatile: with --rw, no sync waits for the disk; when the machine goes "
+		"volatile: with --rw, no sync waits for the disk; when the machine "
+		"goes "
 		"down the top is lost.\n"
 		"cache_mb=N: memory for decoded content (64).\n"
 		"keep_mb=N: what the store keeps of it for later mounts, of all images "
