@@ -105,8 +105,9 @@ const struct cps_command cps_cmd_import = {
 			       "set the comment in the history"),
 		},
 	.more = "DIR is a root filesystem that is unpacked. What other file systems "
-		"hold that are mounted in it is left out; what overlayfs leaves in an "
-		"upper directory is taken as what it means.",
+		"hold "
+		"that are mounted in it is left out; what overlayfs leaves in an upper "
+		"directory is taken as what it means.",
 };
 
 static void say_loaded(void *ctx, const char *name, const struct cps_digest *id,
