@@ -25,6 +25,7 @@ struct cps_mount_opts {
 	/* Let the kernel collect writes: many small ones cost less, but what it has not
 	 * passed on yet is lost with a killed driver. */
 	bool writeback;
+	bool is_volatile;     /* for whoever opens the top: see cps_top_opts */
 	unsigned int spin_us; /* look for the next request so long before sleeping */
 	unsigned int threads; /* 0: by the number of processors */
 	/* For whoever opens the root: of decoded content, in MiB. 0: its default */

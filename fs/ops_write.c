@@ -229,6 +229,11 @@ void cps_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 {
 	struct cps_ops *ops = cps_ops_of(req);
 
+	/* The kernel then takes it as done, and does not ask again. */
+	if (cps_top_volatile(ops->top)) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
 	cps_worker_pass_lead(cps_loop_leader(ops->loop));
 	reply(req, cps_top_sync_inode(ops->top, ino));
 }

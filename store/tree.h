@@ -10,6 +10,10 @@
 
 #define CPS_TREE_ROOT  0u      /* inode position of the root */
 #define CPS_LAYER_NONE 0xffffu /* made by no layer: an implied root, a view's frame */
+/* What a hostile image can make a tree take; an entry costs some 104 bytes. */
+#define CPS_TREE_NAMES_MAX (16u << 20) /* of all folders */
+#define CPS_TREE_TEXT_MAX  (1u << 30)  /* bytes of names, xattrs and maps of holes */
+
 #define CPS_LAYERS_MAX 1024u
 
 /** One layer handed to a merge, lowest first. */
@@ -113,6 +117,9 @@ bool cps_tree_may_have_xattr(const struct cps_tree *tree, const char *prefix);
 /** The `pos`-th extent of a sparse file. 1, 0 at the end, -EIO. */
 int cps_tree_extent(const struct cps_tree *tree, uint32_t ino, uint32_t pos,
 		    struct cps_extent *out);
+/** The first extent that ends after `off`; *pos becomes its number. The same values. */
+int cps_tree_extent_at(const struct cps_tree *tree, uint32_t ino, uint64_t off,
+		       uint32_t *pos, struct cps_extent *out);
 
 /** What an upper layer shadowed or deleted. */
 struct cps_hidden {

@@ -4,33 +4,9 @@
 #include <string.h>
 
 #include "store/base/buf.h"
+#include "store/base/distance.h"
 #include "store/base/path.h"
 #include "tools/command.h"
-
-#define WORD_MAX 64
-
-static size_t distance(const char *a, const char *b)
-{
-	size_t la = strlen(a), lb = strlen(b), row[WORD_MAX + 1];
-
-	if (la > WORD_MAX || lb > WORD_MAX)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= lb; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= la; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= lb; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			best = row[j] + 1 < best ? row[j] + 1 : best;
-			row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-		}
-	}
-	return row[lb];
-}
 
 const char *cps_nearest(const char *word, const char *(*get)(const void *ctx, size_t i),
 			const void *ctx, size_t count)
@@ -40,7 +16,7 @@ const char *cps_nearest(const char *word, const char *(*get)(const void *ctx, si
 
 	for (size_t i = 0; i < count; i++) {
 		const char *candidate = get(ctx, i);
-		size_t d = candidate ? distance(word, candidate) : SIZE_MAX;
+		size_t d = candidate ? cps_distance(word, candidate) : SIZE_MAX;
 
 		if (d < least) {
 			least = d;
@@ -134,12 +110,30 @@ static const char *dashes(const struct cps_command *cmd, const char *name)
 	return find_long(cmd, name, strlen(name), true) >= 0 ? "-" : "--";
 }
 
+/* NULL: nothing is known of it. `word` is "--NAME", or "-L..." of that letter. */
+static const struct cps_refusal *find_refusal(const struct cps_command *cmd,
+					      const char *word)
+{
+	for (const struct cps_refusal *r = cmd->refusals; r && r->name; r++) {
+		size_t len = strcspn(word + 2, "=");
+
+		if (word[1] != '-' ? r->letter && r->letter == word[1]
+				   : strlen(r->name) == len &&
+					     memcmp(r->name, word + 2, len) == 0)
+			return r;
+	}
+	return NULL;
+}
+
 static int unknown(const struct cps_command *cmd, const char *word)
 {
+	const struct cps_refusal *refusal = find_refusal(cmd, word);
 	static const char *const globals[] = {"--root", "--debug"};
 	cps_auto(cps_free) char *name = strndup(word, strcspn(word, "="));
 	const char *near;
 
+	if (refusal)
+		return cps_usage(cmd, "--%s: %s", refusal->name, refusal->why);
 	if (!name)
 		return cps_usage(cmd, "unknown option '%s'", word);
 	for (size_t i = 0; i < CPS_ARRAY_LEN(globals); i++)

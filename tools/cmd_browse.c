@@ -5,6 +5,7 @@
 
 #include "tools/document.h"
 #include "tools/entry.h"
+#include "tools/options.h"
 #include "tools/place.h"
 
 #define READ_BYTES (256u << 10)
@@ -61,7 +62,8 @@ static int list_place(struct cps_app *app, const struct cps_place *place,
 	return rc < 0 ? cps_err_sys(&app->err, rc, "'%s'", place->path) : 0;
 }
 
-int cmd_ls(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_ls(struct cps_app *app, const struct cps_command *cmd, int argc,
+		  char **argv)
 {
 	cps_auto(cps_place) struct cps_place place = {0};
 	struct cps_doc_list json = {.out = stdout};
@@ -81,6 +83,24 @@ int cmd_ls(struct cps_app *app, const struct cps_command *cmd, int argc, char **
 		rc = cps_err_sys(&app->err, json.failed, "the list");
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_ls = {
+	.name = "ls",
+	.run = cmd_ls,
+	.min_args = 1,
+	.max_args = 1,
+	.args = "SOURCE[:PATH]",
+	.summary = "list a folder of an image",
+	.options =
+		{
+			SWITCH("long", 'l', "modes, owners, sizes and times"),
+			SWITCH("recursive", 'R', "folders below too"),
+			LAYER,
+			UPTO,
+			PLATFORM,
+			JSON,
+		},
+};
 
 /* ---- cat ---- */
 
@@ -102,7 +122,8 @@ static int print_file(struct cps_app *app, const struct cps_place *place)
 	return n < 0 ? cps_err_sys(&app->err, (int)n, "'%s'", place->path) : 0;
 }
 
-int cmd_cat(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_cat(struct cps_app *app, const struct cps_command *cmd, int argc,
+		   char **argv)
 {
 	CPS_BEGIN(args);
 	for (int i = 0; i < args.count; i++) {
@@ -118,3 +139,18 @@ int cmd_cat(struct cps_app *app, const struct cps_command *cmd, int argc, char *
 	}
 	return CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_cat = {
+	.name = "cat",
+	.run = cmd_cat,
+	.min_args = 1,
+	.max_args = ANY,
+	.args = "SOURCE:PATH...",
+	.summary = "print files of an image",
+	.options =
+		{
+			LAYER,
+			UPTO,
+			PLATFORM,
+		},
+};

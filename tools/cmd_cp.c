@@ -9,6 +9,7 @@
 #include "store/base/path.h"
 #include "tools/cp_container.h"
 #include "tools/extract.h"
+#include "tools/options.h"
 #include "tools/place.h"
 #include "tools/progress.h"
 #include "tools/tar_out.h"
@@ -242,7 +243,8 @@ static int copy(struct cps_app *app, const struct cps_command *cmd,
 	return rc;
 }
 
-int cmd_cp(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_cp(struct cps_app *app, const struct cps_command *cmd, int argc,
+		  char **argv)
 {
 	__attribute__((cleanup(origin_auto))) struct origin origin = {0};
 	int status;
@@ -265,3 +267,28 @@ int cmd_cp(struct cps_app *app, const struct cps_command *cmd, int argc, char **
 		rc = copy(app, cmd, &args, &origin);
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_cp = {
+	.name = "cp",
+	.run = cmd_cp,
+	.min_args = 2,
+	.max_args = 2,
+	.args = "SOURCE:PATH DST|-",
+	.summary = "copy files out of an image, or into a container and back",
+	.options =
+		{
+			SWITCH("archive", 'a', "keep owners, devices and xattrs"),
+			SWITCH("follow-link", 'L', "follow PATH when it is a link"),
+			LAYER,
+			UPTO,
+			PLATFORM,
+		},
+	.more = "As docker cp has it: a file goes into DST when that is a folder, else "
+		"it becomes DST. A folder goes into DST when that exists, else it "
+		"becomes DST; with /. behind PATH its content goes into DST. With - a "
+		"tar archive goes to the standard output.\n"
+		"Modes, times, symbolic and hard links and holes are kept. Without -a "
+		"the files are the caller's own, set-id bits are dropped and devices "
+		"are left out. No link of the image is followed on the host, and no "
+		"link below DST.",
+};

@@ -9,6 +9,7 @@
 #include "store/base/fd.h"
 #include "store/base/log.h"
 #include "tools/live.h"
+#include "tools/options.h"
 #include "tools/run/attach.h"
 #include "tools/run/life.h"
 #include "tools/run/relay.h"
@@ -57,6 +58,9 @@ static int make_process(struct cps_app *app, const struct cps_command *cmd,
 		return cps_err_set(&app->err, -EINVAL,
 				   "the working directory '%s' is no absolute path",
 				   out->cwd);
+	rc = cps_spec_powers(c, &out->powers, &app->err);
+	if (rc < 0)
+		return rc;
 	rc = cps_spec_env(c, out->terminal, env);
 	if (rc == 0)
 		rc = cps_env_options(app, cmd, args, env);
@@ -132,7 +136,8 @@ static int run_detached(struct cps_app *app, struct cps_live *live,
 	_exit(rc < 0 ? 1 : await(pid));
 }
 
-int cmd_exec(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_exec(struct cps_app *app, const struct cps_command *cmd, int argc,
+		    char **argv)
 {
 	cps_auto(cps_live) struct cps_live live = CPS_LIVE_INIT;
 	cps_auto(cps_strings) struct cps_strings env = {0};
@@ -158,3 +163,25 @@ int cmd_exec(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 			       : run(app, &live, &process, input);
 	return rc < 0 ? failed(app, cmd, rc) : rc;
 }
+
+const struct cps_command cps_cmd_exec = {
+	.name = "exec",
+	.run = cmd_exec,
+	.min_args = 2,
+	.max_args = ANY,
+	.options_first = true,
+	.args = "CONTAINER CMD...",
+	.summary = "run one more program in a container that runs",
+	.options =
+		{
+			SWITCH("interactive", 'i', "pass the standard input on"),
+			SWITCH("tty", 't', "give it a terminal"),
+			SWITCH("detach", 'd', "do not wait for it"),
+			ENV,
+			ENV_FILE,
+			OPTION("workdir", 'w', "DIR", "start in DIR"),
+			OPTION("user", 'u', "USER[:GROUP]", "run as USER of the image"),
+		},
+	.more = "The exit status is the program's; 125, 126 and 127 as for run. The "
+		"moment before it gets a mark, exec-N.",
+};

@@ -5,6 +5,7 @@
 
 #include "tools/document.h"
 #include "tools/entry.h"
+#include "tools/options.h"
 #include "tools/place.h"
 
 /** Which sizes pass: `sign` '+' more than n units, '-' less, 0 exactly. */
@@ -135,7 +136,8 @@ static int find(struct cps_app *app, const struct cps_place *place, struct tests
 	return rc < 0 ? cps_err_sys(&app->err, rc, "'%s'", place->path) : 0;
 }
 
-int cmd_find(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_find(struct cps_app *app, const struct cps_command *cmd, int argc,
+		    char **argv)
 {
 	cps_auto(cps_place) struct cps_place place = {0};
 	struct cps_doc_list json = {.out = stdout};
@@ -156,3 +158,27 @@ int cmd_find(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 		rc = cps_err_sys(&app->err, json.failed, "the list");
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_find = {
+	.name = "find",
+	.run = cmd_find,
+	.min_args = 1,
+	.max_args = 1,
+	.args = "SOURCE[:PATH]",
+	.summary = "list the paths of an image",
+	.options =
+		{
+			TEST("name", "GLOB", "only names that match"),
+			TEST("type", "T", "only of type f, d, l, c, b or p"),
+			TEST("size", "[+-]N[cwbkMG]",
+			     "only of that size, as find(1) counts"),
+			TEST("layer", "N", "only what comes from layer N"),
+			LAYER,
+			UPTO,
+			PLATFORM,
+			JSON,
+		},
+	.more = "The tests take one dash, as those of find(1) do; all of them must "
+		"hold. -layer N asks who brought what is to be seen in the end, "
+		"--layer N looks at layer N alone.",
+};

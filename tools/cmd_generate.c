@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "tools/help.h"
+#include "tools/options.h"
 
 typedef void (*option_fn)(FILE *out, const struct cps_command *cmd,
 			  const struct cps_option *option);
@@ -114,7 +115,7 @@ static void man(FILE *out)
 		man_global(out, &cps_help_globals[i]);
 	fputs(".SH COMMANDS\n", out);
 	for (size_t i = 0; i < cps_command_count; i++)
-		man_command(out, &cps_commands[i]);
+		man_command(out, cps_commands[i]);
 	fputs(".SH SOURCES\n", out);
 	roff(out, cps_help_sources);
 	fputs("\n", out);
@@ -143,13 +144,13 @@ static void bash(FILE *out)
 	      "\tcase $command in\n",
 	      out);
 	for (size_t i = 0; i < cps_command_count; i++) {
-		fprintf(out, "\t%s) words=\"--help", cps_commands[i].name);
-		each_option(out, &cps_commands[i], bash_option);
+		fprintf(out, "\t%s) words=\"--help", cps_commands[i]->name);
+		each_option(out, cps_commands[i], bash_option);
 		fputs("\" ;;\n", out);
 	}
 	fputs("\t'') words=\"--root --quiet --debug --help", out);
 	for (size_t i = 0; i < cps_command_count; i++)
-		fprintf(out, " %s", cps_commands[i].name);
+		fprintf(out, " %s", cps_commands[i]->name);
 	fputs("\" ;;\n\tesac\n"
 	      "\t# Options when one is begun, else files.\n"
 	      "\t[[ $cur == -* || -z $command ]] || words=\n"
@@ -190,8 +191,8 @@ static void zsh(FILE *out)
 {
 	fputs("#compdef capas\n_capas() {\n\tlocal -a commands=(\n", out);
 	for (size_t i = 0; i < cps_command_count; i++) {
-		fprintf(out, "\t\t'%s:", cps_commands[i].name);
-		quoted(out, cps_commands[i].summary, ":\\");
+		fprintf(out, "\t\t'%s:", cps_commands[i]->name);
+		quoted(out, cps_commands[i]->summary, ":\\");
 		fputs("'\n", out);
 	}
 	fputs("\t)\n\tif (( CURRENT == 2 )); then\n\t\t_describe command commands\n"
@@ -200,8 +201,8 @@ static void zsh(FILE *out)
 	      out);
 	for (size_t i = 0; i < cps_command_count; i++) {
 		fprintf(out, "\t%s)\n\t\t_arguments '--help[tell more]'",
-			cps_commands[i].name);
-		each_option(out, &cps_commands[i], zsh_option);
+			cps_commands[i]->name);
+		each_option(out, cps_commands[i], zsh_option);
 		fputs(" \\\n\t\t\t'*:file:_files' ;;\n", out);
 	}
 	fputs("\tesac\n}\n_capas \"$@\"\n", out);
@@ -222,7 +223,7 @@ static void fish_option(FILE *out, const struct cps_command *cmd,
 static void fish(FILE *out)
 {
 	for (size_t i = 0; i < cps_command_count; i++) {
-		const struct cps_command *c = &cps_commands[i];
+		const struct cps_command *c = cps_commands[i];
 
 		fprintf(out, "complete -c capas -n __fish_use_subcommand -a %s -d '",
 			c->name);
@@ -232,8 +233,8 @@ static void fish(FILE *out)
 	}
 }
 
-int cmd_generate(struct cps_app *app, const struct cps_command *cmd, int argc,
-		 char **argv)
+static int cmd_generate(struct cps_app *app, const struct cps_command *cmd, int argc,
+			char **argv)
 {
 	static const struct {
 		const char *name;
@@ -251,3 +252,12 @@ int cmd_generate(struct cps_app *app, const struct cps_command *cmd, int argc,
 		}
 	return cps_usage(cmd, "'%s' is none of man, bash, zsh and fish", args.args[0]);
 }
+
+const struct cps_command cps_cmd_generate = {
+	.name = "generate",
+	.run = cmd_generate,
+	.min_args = 1,
+	.max_args = 1,
+	.args = "man|bash|zsh|fish",
+	.summary = "print the man page or a shell's completion",
+};

@@ -1,228 +1,16 @@
-/* Showing images: images, history, inspect. */
+/* Showing what an image is made of: history. */
 #include <errno.h>
-#include <fnmatch.h>
 #include <string.h>
 #include <time.h>
 
 #include "tools/document.h"
 #include "tools/human.h"
 #include "tools/images.h"
-#include "tools/inspect_container.h"
+#include "tools/options.h"
+#include "tools/rows.h"
 #include "tools/table.h"
 
 #define CREATED_BY_WIDTH 45 /* characters, as docker history cuts it */
-
-/* ---- images ---- */
-
-/** One line: an image under one of its names. */
-struct row {
-	struct cps_ref ref; /* when it is named */
-	bool named;
-	struct cps_digest id, manifest;
-	uint64_t bytes;
-	char *created; /* owned */
-	int64_t created_s;
-};
-
-struct rows {
-	struct row *rows;
-	size_t count;
-	bool damaged; /* an image could not be read */
-};
-
-static void rows_release(struct rows *r)
-{
-	for (size_t i = 0; i < r->count; i++)
-		free(r->rows[i].created);
-	free(r->rows);
-}
-
-static bool matches(const struct row *row, const char *pattern)
-{
-	cps_auto(cps_buf) struct cps_buf name = CPS_BUF_INIT(0);
-	cps_auto(cps_buf) struct cps_buf whole = CPS_BUF_INIT(0);
-	struct cps_ref want;
-
-	if (!pattern)
-		return true;
-	if (!row->named || cps_ref_repository(&row->ref, &name) < 0 ||
-	    cps_ref_familiar(&row->ref, &whole) < 0)
-		return false;
-	if (fnmatch(pattern, cps_buf_cstr(&name), FNM_PATHNAME) == 0 ||
-	    fnmatch(pattern, cps_buf_cstr(&whole), FNM_PATHNAME) == 0)
-		return true;
-	/* docker.io/library/debian is debian. */
-	if (cps_ref_parse(pattern, &want, NULL) < 0)
-		return false;
-	if (!strchr(pattern, ':'))
-		strcpy(want.tag, row->ref.tag);
-	return cps_ref_same_name(&want, &row->ref);
-}
-
-/* Another process may have removed it since the list was read. */
-static bool still_listed(struct cps_app *app, const struct cps_image_entry *e)
-{
-	struct cps_image_list now;
-	bool found = false;
-
-	if (cps_image_list(app->store, &now, NULL) < 0)
-		return true;
-	for (size_t i = 0; i < now.count && !found; i++)
-		found = cps_digest_equal(&now.entries[i].digest, &e->digest) &&
-			strcmp(now.entries[i].name ? now.entries[i].name : "",
-			       e->name ? e->name : "") == 0;
-	cps_image_list_release(&now);
-	return found;
-}
-
-/* 0; 1 it is gone by now; -errno, complained of. */
-static int fill_row(struct cps_app *app, const struct cps_image_entry *e,
-		    struct row *row)
-{
-	cps_auto(cps_image_free) struct cps_image *image = NULL;
-	struct cps_err err = CPS_ERR_INIT;
-	char digest[CPS_DIGEST_TEXT_LEN];
-	const char *name = e->name ? e->name : cps_digest_text(&e->digest, digest);
-	int rc = cps_image_open(app->store, name, &image, &err);
-
-	if (rc == -ENOENT && !still_listed(app, e))
-		return 1;
-	if (rc < 0) {
-		cps_err_wrap(&err, 0, "images: '%s'", name);
-		cps_complain(err.msg);
-		return rc;
-	}
-	row->named = e->name && cps_ref_parse(e->name, &row->ref, NULL) == 0;
-	row->manifest = e->digest;
-	row->id = image->id;
-	row->bytes = cps_image_bytes(image);
-	row->created = CPS_TAKE(image->created);
-	if (cps_time_parse(row->created, &row->created_s) < 0)
-		row->created_s = INT64_MIN;
-	return 0;
-}
-
-/* Newest first; images of one moment by name. */
-static int compare_rows(const void *a, const void *b)
-{
-	const struct row *x = a, *y = b;
-	int rc;
-
-	if (x->created_s != y->created_s)
-		return x->created_s < y->created_s ? 1 : -1;
-	rc = strcmp(x->ref.path, y->ref.path);
-	return rc ? rc : strcmp(x->ref.tag, y->ref.tag);
-}
-
-static int collect_rows(struct cps_app *app, const char *pattern, struct rows *out)
-{
-	struct cps_image_list list;
-	int rc = cps_image_list(app->store, &list, &app->err);
-
-	if (rc < 0)
-		return rc;
-	out->rows = calloc(list.count + 1, sizeof(*out->rows));
-	for (size_t i = 0; out->rows && i < list.count; i++) {
-		struct row *row = &out->rows[out->count];
-
-		*row = (struct row){0};
-		rc = fill_row(app, &list.entries[i], row);
-		if (rc < 0)
-			out->damaged = true;
-		else if (rc == 0 && matches(row, pattern))
-			out->count++;
-		else
-			free(row->created);
-	}
-	cps_image_list_release(&list);
-	if (!out->rows)
-		return cps_err_nomem(&app->err);
-	qsort(out->rows, out->count, sizeof(*out->rows), compare_rows);
-	return 0;
-}
-
-static const char *repository(const struct row *row, struct cps_buf *out)
-{
-	return row->named && cps_ref_repository(&row->ref, out) == 0 ? cps_buf_cstr(out)
-								     : "<none>";
-}
-
-static int print_rows(const struct rows *rows, bool digests, bool whole)
-{
-	cps_auto(cps_table) struct cps_table t = CPS_TABLE_INIT(digests ? 6u : 5u);
-	char text[CPS_HUMAN_MAX];
-
-	cps_table_add(&t, "REPOSITORY");
-	cps_table_add(&t, "TAG");
-	if (digests)
-		cps_table_add(&t, "DIGEST");
-	cps_table_add(&t, "IMAGE ID");
-	cps_table_add(&t, "CREATED");
-	cps_table_add(&t, "SIZE");
-	for (size_t i = 0; i < rows->count; i++) {
-		const struct row *row = &rows->rows[i];
-		cps_auto(cps_buf) struct cps_buf repo = CPS_BUF_INIT(0);
-
-		cps_table_add(&t, repository(row, &repo));
-		cps_table_add(&t, row->named ? row->ref.tag : "<none>");
-		if (digests)
-			cps_table_add(&t, cps_id_text(&row->manifest, true, text));
-		cps_table_add(&t, cps_id_text(&row->id, whole, text));
-		cps_table_add(&t, cps_ago_text(row->created, time(NULL), text));
-		cps_table_add(&t, cps_size_text(row->bytes, text));
-	}
-	return cps_table_print(&t);
-}
-
-static int print_rows_json(const struct rows *rows)
-{
-	struct cps_doc_list list = {.out = stdout};
-	char text[CPS_HUMAN_MAX];
-
-	for (size_t i = 0; i < rows->count; i++) {
-		const struct row *row = &rows->rows[i];
-		struct json_t *doc = cps_doc_new_object();
-		cps_auto(cps_buf) struct cps_buf repo = CPS_BUF_INIT(0);
-
-		cps_doc_put_text(doc, "ID", cps_id_text(&row->id, true, text));
-		cps_doc_put_text(doc, "Repository", repository(row, &repo));
-		cps_doc_put_text(doc, "Tag", row->named ? row->ref.tag : "<none>");
-		cps_doc_put_text(doc, "Digest",
-				 cps_id_text(&row->manifest, true, text));
-		cps_doc_put_text(doc, "CreatedAt", row->created);
-		cps_doc_put_number(doc, "Size", row->bytes);
-		cps_doc_list_add(&list, doc);
-	}
-	return cps_doc_list_end(&list);
-}
-
-static int print_ids(const struct rows *rows, bool whole)
-{
-	char text[CPS_HUMAN_MAX];
-
-	for (size_t i = 0; i < rows->count; i++)
-		puts(cps_id_text(&rows->rows[i].id, whole, text));
-	return 0;
-}
-
-int cmd_images(struct cps_app *app, const struct cps_command *cmd, int argc,
-	       char **argv)
-{
-	__attribute__((cleanup(rows_release))) struct rows rows = {0};
-
-	CPS_BEGIN(args);
-	if (collect_rows(app, args.count ? args.args[0] : NULL, &rows) < 0)
-		return CPS_EXIT_FAILED;
-	if (CPS_HAS("json"))
-		rc = print_rows_json(&rows);
-	else if (CPS_HAS("quiet"))
-		rc = print_ids(&rows, CPS_HAS("no-trunc"));
-	else
-		rc = print_rows(&rows, CPS_HAS("digests"), CPS_HAS("no-trunc"));
-	if (rc < 0)
-		cps_err_sys(&app->err, rc, "the list");
-	return rc < 0 || rows.damaged ? CPS_EXIT_FAILED : CPS_EXIT_OK;
-}
 
 /* ---- history ---- */
 
@@ -314,14 +102,54 @@ static int print_history_ids(const struct cps_image *image, bool whole)
 	return 0;
 }
 
-int cmd_history(struct cps_app *app, const struct cps_command *cmd, int argc,
-		char **argv)
+static int print_history_format(struct cps_app *app, const struct cps_image *image,
+				const char *format, bool whole)
+{
+	static const struct cps_heading headings[] = {{"ID", "IMAGE"},
+						      {"CreatedAt", "CREATED AT"},
+						      {"CreatedSince", "CREATED"},
+						      {"CreatedBy", "CREATED BY"},
+						      {"Size", "SIZE"},
+						      {"Comment", "COMMENT"},
+						      {NULL, NULL}};
+	cps_auto(cps_rows) struct cps_rows out = {0};
+	size_t left = image->history_count, layer = image->layer_count;
+	int rc = cps_rows_begin(&out, format, headings, &app->err);
+	char text[CPS_HUMAN_MAX];
+	struct step step;
+
+	while (rc == 0 && next_step(image, &left, &layer, &step)) {
+		cps_auto(cps_buf) struct cps_buf by = CPS_BUF_INIT(0);
+		struct json_t *doc = cps_doc_new_object();
+		const struct cps_history *h = step.history;
+
+		cps_ellipsis(&by, h->created_by, whole ? 0 : CREATED_BY_WIDTH);
+		cps_doc_put_text(doc, "ID", step_id(image, &step, whole, text));
+		cps_doc_put_text(doc, "CreatedAt", h->created);
+		cps_doc_put_text(doc, "CreatedSince",
+				 cps_ago_text(h->created, time(NULL), text));
+		cps_doc_put_text(doc, "CreatedBy", cps_buf_cstr(&by));
+		cps_doc_put_text(doc, "Size", cps_size_text(step.bytes, text));
+		cps_doc_put_text(doc, "Comment", h->comment);
+		rc = cps_rows_add(&out, doc, &app->err);
+	}
+	return rc < 0 ? rc : cps_rows_end(&out, &app->err);
+}
+
+static int cmd_history(struct cps_app *app, const struct cps_command *cmd, int argc,
+		       char **argv)
 {
 	cps_auto(cps_image_free) struct cps_image *image = NULL;
+	const char *format;
 
 	CPS_BEGIN(args);
 	if (cps_open_image(app, args.args[0], &image) < 0)
 		return CPS_EXIT_FAILED;
+	format = cps_args_get(cmd, &args, "format");
+	if (format)
+		return print_history_format(app, image, format, CPS_HAS("no-trunc")) < 0
+			       ? CPS_EXIT_FAILED
+			       : CPS_EXIT_OK;
 	if (CPS_HAS("json"))
 		rc = print_history_json(image);
 	else if (CPS_HAS("quiet"))
@@ -333,103 +161,21 @@ int cmd_history(struct cps_app *app, const struct cps_command *cmd, int argc,
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
 
-/* ---- inspect ---- */
-
-/* RepoTags, and the same repositories with the manifest's digest, each once. */
-static void put_names(struct json_t *doc, const struct cps_image_list *list,
-		      const struct cps_digest *manifest)
-{
-	struct json_t *tags = cps_doc_new_array(), *digests = cps_doc_new_array();
-	cps_auto(cps_buf) struct cps_buf before = CPS_BUF_INIT(0);
-	char digest[CPS_DIGEST_TEXT_LEN];
-	const char *name;
-	size_t pos = 0;
-
-	cps_digest_text(manifest, digest);
-	cps_buf_str(&before, " ");
-	while ((name = cps_next_name(list, manifest, &pos))) {
-		cps_auto(cps_buf) struct cps_buf repo = CPS_BUF_INIT(0);
-		struct cps_ref ref;
-
-		cps_doc_put_text(tags, NULL, name);
-		if (cps_ref_parse(name, &ref, NULL) < 0 ||
-		    cps_buf_str(&repo, " ") < 0 ||
-		    cps_ref_repository(&ref, &repo) < 0 ||
-		    cps_buf_printf(&repo, "@%s ", digest) < 0 ||
-		    strstr(cps_buf_cstr(&before), cps_buf_cstr(&repo)))
-			continue;
-		cps_buf_append(&before, repo.data + 1, repo.len - 1);
-		cps_doc_put_bytes(digests, NULL, cps_buf_cstr(&repo) + 1, repo.len - 2);
-	}
-	cps_doc_put(doc, "RepoTags", tags);
-	cps_doc_put(doc, "RepoDigests", digests);
-}
-
-static struct json_t *root_fs(const struct cps_image *image)
-{
-	struct json_t *doc = cps_doc_new_object(), *layers = cps_doc_new_array();
-	char text[CPS_HUMAN_MAX];
-
-	for (size_t i = 0; i < image->layer_count; i++)
-		cps_doc_put_text(layers, NULL,
-				 cps_id_text(&image->layers[i].diff_id, true, text));
-	cps_doc_put_text(doc, "Type", "layers");
-	cps_doc_put(doc, "Layers", layers);
-	return doc;
-}
-
-static struct json_t *inspect(const struct cps_image *image,
-			      const struct cps_image_list *list)
-{
-	struct json_t *doc = cps_doc_new_object();
-	size_t steps = image->history_count;
-	char text[CPS_HUMAN_MAX];
-
-	cps_doc_put_text(doc, "Id", cps_id_text(&image->id, true, text));
-	put_names(doc, list, &image->manifest_digest);
-	cps_doc_put_text(doc, "Digest",
-			 cps_id_text(&image->manifest_digest, true, text));
-	cps_doc_put_text(doc, "Comment",
-			 steps ? image->history[steps - 1].comment : "");
-	cps_doc_put_text(doc, "Created", image->created);
-	cps_doc_put_text(doc, "Author", image->author);
-	cps_doc_put_member(doc, "Config", image->config.data, image->config.len,
-			   "config");
-	cps_doc_put_text(doc, "Architecture", image->architecture);
-	if (image->variant[0])
-		cps_doc_put_text(doc, "Variant", image->variant);
-	cps_doc_put_text(doc, "Os", image->os);
-	cps_doc_put_number(doc, "Size", cps_image_bytes(image));
-	cps_doc_put(doc, "RootFS", root_fs(image));
-	return doc;
-}
-
-int cmd_inspect(struct cps_app *app, const struct cps_command *cmd, int argc,
-		char **argv)
-{
-	struct cps_image_list list;
-	int status = CPS_EXIT_OK;
-	struct json_t *all;
-
-	CPS_BEGIN(args);
-	if (cps_image_list(app->store, &list, &app->err) < 0)
-		return CPS_EXIT_FAILED;
-	all = cps_doc_new_array();
-	for (int i = 0; i < args.count; i++) {
-		cps_auto(cps_image_free) struct cps_image *image = NULL;
-		cps_auto(cps_live) struct cps_live live = CPS_LIVE_INIT;
-
-		/* A container comes before an image of that name, as docker has it. */
-		if (cps_live_find(app, args.args[i], &live) == 0)
-			cps_doc_put(all, NULL, cps_inspect_container(&live));
-		else if (cps_open_image(app, args.args[i], &image) < 0)
-			status = cps_item_failed(app, cmd);
-		else
-			cps_doc_put(all, NULL, inspect(image, &list));
-	}
-	cps_image_list_release(&list);
-	rc = cps_doc_print(all, stdout);
-	if (rc < 0)
-		cps_err_sys(&app->err, rc, "the document");
-	return rc < 0 ? CPS_EXIT_FAILED : status;
-}
+const struct cps_command cps_cmd_history = {
+	.name = "history",
+	.run = cmd_history,
+	.min_args = 1,
+	.max_args = 1,
+	.args = "IMAGE",
+	.summary = "show the steps that made an image, newest first",
+	.options =
+		{
+			NO_TRUNC,
+			IDS_ONLY,
+			FORMAT,
+			JSON,
+		},
+	.more = "A TEMPLATE has the fields ID, CreatedSince, CreatedAt, CreatedBy, "
+		"Size "
+		"and Comment. " TEMPLATE_MORE,
+};

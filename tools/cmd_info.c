@@ -11,6 +11,7 @@
 #include "store/libraries.h"
 #include "tools/command.h"
 #include "tools/document.h"
+#include "tools/options.h"
 
 /* ---- what there is ---- */
 
@@ -229,7 +230,8 @@ static int print_info_json(const struct info *in)
 	return cps_doc_print(doc, stdout);
 }
 
-int cmd_info(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_info(struct cps_app *app, const struct cps_command *cmd, int argc,
+		    char **argv)
 {
 	struct info in = {0};
 
@@ -249,6 +251,17 @@ int cmd_info(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
 
+const struct cps_command cps_cmd_info = {
+	.name = "info",
+	.run = cmd_info,
+	.args = "",
+	.summary = "show the store, the libraries and what a mount can use",
+	.options =
+		{
+			JSON,
+		},
+};
+
 /* ---- version ---- */
 
 static int print_version_json(void)
@@ -262,8 +275,8 @@ static int print_version_json(void)
 	return cps_doc_print(doc, stdout);
 }
 
-int cmd_version(struct cps_app *app, const struct cps_command *cmd, int argc,
-		char **argv)
+static int cmd_version(struct cps_app *app, const struct cps_command *cmd, int argc,
+		       char **argv)
 {
 	struct cps_args args;
 	int rc = cps_args_parse(cmd, argc, argv, &args);
@@ -278,3 +291,14 @@ int cmd_version(struct cps_app *app, const struct cps_command *cmd, int argc,
 		cps_err_sys(&app->err, rc, "the document");
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_version = {
+	.name = "version",
+	.run = cmd_version,
+	.args = "",
+	.summary = "print the version",
+	.options =
+		{
+			JSON,
+		},
+};

@@ -2,6 +2,7 @@
  * and top, their processes. */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,11 +10,13 @@
 
 #include "store/base/fd.h"
 #include "tools/live.h"
+#include "tools/options.h"
 #include "tools/run/attach.h"
 #include "tools/run/life.h"
 #include "tools/run/spec.h"
 
-#define STOP_S_DEFAULT 10 /* docker's */
+#define STOP_S_DEFAULT 10       /* docker's */
+#define GRACE_OWN      LONG_MAX /* as the container was told */
 
 /* ---- stop, kill ---- */
 
@@ -26,7 +29,15 @@ static int stop_signal(const struct cps_live *live)
 	return signo > 0 ? signo : SIGTERM;
 }
 
-static int stop_one(struct cps_app *app, const char *text, int signo, int grace_ms)
+static int grace_ms(const struct cps_live *live, long grace_s)
+{
+	if (grace_s == GRACE_OWN)
+		grace_s = live->config.stop_s ? (long)live->config.stop_s
+					      : STOP_S_DEFAULT;
+	return grace_s < 0 ? -1 : (int)grace_s * 1000;
+}
+
+static int stop_one(struct cps_app *app, const char *text, int signo, long grace_s)
 {
 	cps_auto(cps_live) struct cps_live live = CPS_LIVE_INIT;
 	int rc = cps_live_find(app, text, &live);
@@ -34,16 +45,17 @@ static int stop_one(struct cps_app *app, const char *text, int signo, int grace_
 	/* One that does not run is stopped. */
 	if (rc == 0 && live.alive)
 		rc = cps_live_stop(app, &live, signo ? signo : stop_signal(&live),
-				   grace_ms);
+				   grace_ms(&live, grace_s));
 	if (rc == 0)
 		puts(text);
 	return rc;
 }
 
-int cmd_stop(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_stop(struct cps_app *app, const struct cps_command *cmd, int argc,
+		    char **argv)
 {
 	const char *name, *seconds;
-	long grace_s = STOP_S_DEFAULT;
+	long grace_s = GRACE_OWN;
 	int status = CPS_EXIT_OK, signo = 0;
 	char *end;
 
@@ -58,11 +70,24 @@ int cmd_stop(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 	if (name && (signo = cps_signal_parse(name, &app->err)) < 0)
 		return CPS_EXIT_FAILED;
 	for (int i = 0; i < args.count; i++)
-		if (stop_one(app, args.args[i], signo,
-			     grace_s < 0 ? -1 : (int)grace_s * 1000) < 0)
+		if (stop_one(app, args.args[i], signo, grace_s) < 0)
 			status = cps_item_failed(app, cmd);
 	return status;
 }
+
+const struct cps_command cps_cmd_stop = {
+	.name = "stop",
+	.run = cmd_stop,
+	.min_args = 1,
+	.max_args = ANY,
+	.args = "CONTAINER...",
+	.summary = "end containers: a signal first, SIGKILL later",
+	.options =
+		{
+			OPTION("time", 't', "SECONDS", "so long after the signal; 10"),
+			SIGNAL("instead of the image's, or SIGTERM"),
+		},
+};
 
 static int kill_one(struct cps_app *app, const char *text, int signo)
 {
@@ -78,7 +103,8 @@ static int kill_one(struct cps_app *app, const char *text, int signo)
 	return rc < 0 ? cps_err_wrap(&app->err, rc, "cannot kill container") : 0;
 }
 
-int cmd_kill(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_kill(struct cps_app *app, const struct cps_command *cmd, int argc,
+		    char **argv)
 {
 	int status = CPS_EXIT_OK, signo = SIGKILL;
 	const char *name;
@@ -92,6 +118,19 @@ int cmd_kill(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 			status = cps_item_failed(app, cmd);
 	return status;
 }
+
+const struct cps_command cps_cmd_kill = {
+	.name = "kill",
+	.run = cmd_kill,
+	.min_args = 1,
+	.max_args = ANY,
+	.args = "CONTAINER...",
+	.summary = "send a signal to containers that run",
+	.options =
+		{
+			SIGNAL("instead of SIGKILL"),
+		},
+};
 
 /* ---- wait ---- */
 
@@ -120,7 +159,8 @@ static int wait_one(struct cps_app *app, const char *text)
 	return 0;
 }
 
-int cmd_wait(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_wait(struct cps_app *app, const struct cps_command *cmd, int argc,
+		    char **argv)
 {
 	int status = CPS_EXIT_OK;
 
@@ -131,10 +171,19 @@ int cmd_wait(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 	return status;
 }
 
+const struct cps_command cps_cmd_wait = {
+	.name = "wait",
+	.run = cmd_wait,
+	.min_args = 1,
+	.max_args = ANY,
+	.args = "CONTAINER...",
+	.summary = "wait for containers to end, print their exit statuses",
+};
+
 /* ---- rename, rm ---- */
 
-int cmd_rename(struct cps_app *app, const struct cps_command *cmd, int argc,
-	       char **argv)
+static int cmd_rename(struct cps_app *app, const struct cps_command *cmd, int argc,
+		      char **argv)
 {
 	cps_auto(cps_top_info) struct cps_top_info info = {0};
 
@@ -144,6 +193,15 @@ int cmd_rename(struct cps_app *app, const struct cps_command *cmd, int argc,
 		rc = cps_tops_rename(app->store, &info, args.args[1], &app->err);
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_rename = {
+	.name = "rename",
+	.run = cmd_rename,
+	.min_args = 2,
+	.max_args = 2,
+	.args = "CONTAINER NAME",
+	.summary = "give a container another name",
+};
 
 /* With `force` one that is not there is fine, and one that cannot be read goes too. */
 static int remove_one(struct cps_app *app, const char *text, bool force)
@@ -173,7 +231,8 @@ static int remove_one(struct cps_app *app, const char *text, bool force)
 	return rc;
 }
 
-int cmd_rm(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_rm(struct cps_app *app, const struct cps_command *cmd, int argc,
+		  char **argv)
 {
 	int status = CPS_EXIT_OK;
 
@@ -183,6 +242,22 @@ int cmd_rm(struct cps_app *app, const struct cps_command *cmd, int argc, char **
 			status = cps_item_failed(app, cmd);
 	return status;
 }
+
+const struct cps_command cps_cmd_rm = {
+	.name = "rm",
+	.run = cmd_rm,
+	.min_args = 1,
+	.max_args = ANY,
+	.args = "CONTAINER...",
+	.summary = "remove containers and all that was written to them",
+	.options =
+		{
+			SWITCH("force", 'f',
+			       "also running and damaged ones; no error for missing "
+			       "ones"),
+			SWITCH("volumes", 'v', "accepted for docker's sake"),
+		},
+};
 
 /* ---- top ---- */
 
@@ -213,7 +288,8 @@ static int list_processes(pid_t init, struct cps_buf *out)
 	return rc;
 }
 
-int cmd_top(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_top(struct cps_app *app, const struct cps_command *cmd, int argc,
+		   char **argv)
 {
 	cps_auto(cps_live) struct cps_live live = CPS_LIVE_INIT;
 	cps_auto(cps_strings) struct cps_strings ps = {0};
@@ -238,3 +314,13 @@ int cmd_top(struct cps_app *app, const struct cps_command *cmd, int argc, char *
 	cps_err_sys(&app->err, rc, "run ps(1)");
 	return CPS_EXIT_FAILED;
 }
+
+const struct cps_command cps_cmd_top = {
+	.name = "top",
+	.run = cmd_top,
+	.min_args = 1,
+	.max_args = ANY,
+	.options_first = true,
+	.args = "CONTAINER [PS-OPTION...]",
+	.summary = "list the processes of a container",
+};

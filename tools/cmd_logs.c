@@ -8,6 +8,7 @@
 #include "store/base/fd.h"
 #include "store/compose.h"
 #include "tools/live.h"
+#include "tools/options.h"
 #include "tools/run/life.h"
 #include "tools/run/output.h"
 
@@ -129,7 +130,8 @@ static int tail(struct cps_app *app, const char *text, int fd, struct printer *p
 	return rc < 0 ? cps_err_sys(&app->err, rc, "the output") : 0;
 }
 
-int cmd_logs(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_logs(struct cps_app *app, const struct cps_command *cmd, int argc,
+		    char **argv)
 {
 	cps_auto(cps_live) struct cps_live live = CPS_LIVE_INIT;
 	cps_auto(cps_free) struct printer *p = calloc(1, sizeof(*p));
@@ -153,3 +155,18 @@ int cmd_logs(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 		cps_err_sys(&app->err, rc, "the output of '%s'", args.args[0]);
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_logs = {
+	.name = "logs",
+	.run = cmd_logs,
+	.min_args = 1,
+	.max_args = 1,
+	.args = "CONTAINER",
+	.summary = "print what a container wrote to its outputs",
+	.options =
+		{
+			SWITCH("follow", 'f', "go on until it ends"),
+			OPTION("tail", 'n', "N", "only the last N lines"),
+			SWITCH("timestamps", 't', "the time before each line"),
+		},
+};

@@ -6,8 +6,10 @@
 #include "store/tops.h"
 #include "tools/human.h"
 #include "tools/images.h"
+#include "tools/options.h"
 
-int cmd_tag(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_tag(struct cps_app *app, const struct cps_command *cmd, int argc,
+		   char **argv)
 {
 	cps_auto(cps_image_free) struct cps_image *image = NULL;
 	cps_auto(cps_fd) int lock = -1;
@@ -22,6 +24,15 @@ int cmd_tag(struct cps_app *app, const struct cps_command *cmd, int argc, char *
 		return CPS_EXIT_FAILED;
 	return CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_tag = {
+	.name = "tag",
+	.run = cmd_tag,
+	.min_args = 2,
+	.max_args = 2,
+	.args = "IMAGE NAME",
+	.summary = "give an image another name",
+};
 
 /* ---- rmi ---- */
 
@@ -152,7 +163,8 @@ static int remove_one(struct cps_app *app, const char *text, bool force)
 	return rc == -ENOENT ? remove_by_id(app, text, force) : rc;
 }
 
-int cmd_rmi(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_rmi(struct cps_app *app, const struct cps_command *cmd, int argc,
+		   char **argv)
 {
 	int status = CPS_EXIT_OK;
 
@@ -162,3 +174,17 @@ int cmd_rmi(struct cps_app *app, const struct cps_command *cmd, int argc, char *
 			status = cps_item_failed(app, cmd);
 	return status;
 }
+
+const struct cps_command cps_cmd_rmi = {
+	.name = "rmi",
+	.run = cmd_rmi,
+	.min_args = 1,
+	.max_args = ANY,
+	.args = "IMAGE...",
+	.summary = "remove names; the last takes the image",
+	.options =
+		{
+			SWITCH("force", 'f',
+			       "also with several names, or used by containers"),
+		},
+};

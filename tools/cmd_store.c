@@ -3,7 +3,9 @@
 
 #include "store/maintain.h"
 #include "tools/document.h"
+#include "tools/gc_filter.h"
 #include "tools/human.h"
+#include "tools/options.h"
 #include "tools/progress.h"
 #include "tools/table.h"
 
@@ -31,21 +33,51 @@ static int print_removed_json(const struct cps_gc_result *r)
 	return cps_doc_print(doc, stdout);
 }
 
-int cmd_gc(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_gc(struct cps_app *app, const struct cps_command *cmd, int argc,
+		  char **argv)
 {
+	static struct cps_gc_filter filter;
+	struct cps_gc_opts opts = {0};
 	struct cps_gc_result r;
-	bool dry;
 
 	CPS_BEGIN(args);
-	dry = CPS_HAS("dry-run");
-	rc = cps_gc(app->store, CPS_HAS("untagged"), dry, &r, &app->err);
+	opts.untagged = CPS_HAS("untagged");
+	opts.dry_run = CPS_HAS("dry-run");
+	rc = cps_gc_filter_parse(cmd, &args, &filter, &opts);
+	if (rc)
+		return rc;
+	rc = cps_gc(app->store, &opts, &r, &app->err);
 	if (rc < 0)
 		return CPS_EXIT_FAILED;
-	rc = CPS_HAS("json") ? print_removed_json(&r) : print_removed(&r, dry);
+	rc = CPS_HAS("json") ? print_removed_json(&r) : print_removed(&r, opts.dry_run);
 	if (rc < 0)
 		cps_err_sys(&app->err, rc, "the document");
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_gc = {
+	.name = "gc",
+	.run = cmd_gc,
+	.args = "",
+	.summary = "remove what no image needs",
+	.options =
+		{
+			SWITCH("untagged", 0, "also remove images that have no name"),
+			OPTION("keep-storage", 0, "SIZE",
+			       "also remove derived files, down to SIZE"),
+			OPTION("filter", 0, "F", "only what F says: until=T, label=L"),
+			SWITCH("dry-run", 'n', "only tell what would be removed"),
+			JSON,
+		},
+	.more = "Derived files (indexes, restart points, trees, decoded content) are "
+		"made anew on use; those that were used longest ago go first, as far "
+		"as the disk notes that.\n"
+		"until=24h, until=7d or until=2026-01-31T12:00:00Z: of the derived "
+		"files those that were not used since, and of the untagged images "
+		"those that were made before. label=NAME[=VALUE] and "
+		"label!=NAME[=VALUE]: of the untagged images those that have it, or "
+		"do not.",
+};
 
 /* ---- df ---- */
 
@@ -92,7 +124,8 @@ static int print_usage_json(const struct usage_row *rows, size_t count)
 	return cps_doc_list_end(&list);
 }
 
-int cmd_df(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_df(struct cps_app *app, const struct cps_command *cmd, int argc,
+		  char **argv)
 {
 	struct cps_usage u;
 
@@ -111,6 +144,17 @@ int cmd_df(struct cps_app *app, const struct cps_command *cmd, int argc, char **
 		cps_err_sys(&app->err, rc, "the table");
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_df = {
+	.name = "df",
+	.run = cmd_df,
+	.args = "",
+	.summary = "show what the store holds",
+	.options =
+		{
+			JSON,
+		},
+};
 
 /* ---- fsck ---- */
 
@@ -157,7 +201,8 @@ static int print_verdict_json(struct json_t *findings, int left)
 	return cps_doc_print(doc, stdout);
 }
 
-int cmd_fsck(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_fsck(struct cps_app *app, const struct cps_command *cmd, int argc,
+		    char **argv)
 {
 	struct cps_progress progress;
 	struct findings f = {0};
@@ -182,3 +227,17 @@ int cmd_fsck(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 		cps_err_sys(&app->err, rc, "the document");
 	return left || rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
+
+const struct cps_command cps_cmd_fsck = {
+	.name = "fsck",
+	.run = cmd_fsck,
+	.args = "",
+	.summary = "verify every byte of the store",
+	.options =
+		{
+			SWITCH("repair", 0,
+			       "remove what is damaged, so that a load brings it back"),
+			JSON,
+		},
+	.more = "Exit status 1 when something is wrong.",
+};

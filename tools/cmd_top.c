@@ -13,6 +13,7 @@
 #include "tools/command.h"
 #include "tools/container.h"
 #include "tools/document.h"
+#include "tools/options.h"
 
 #define WRITE_BYTES (256u << 10)
 
@@ -85,7 +86,7 @@ static int commit_container(struct cps_app *app, const char *text, int64_t mtime
 	if (by_run)
 		opts->config = &config;
 	if (rc == 0)
-		rc = cps_container_look(app->store, &info, NULL, &opened, &app->err);
+		rc = cps_container_changes(app->store, &info, &opened, &app->err);
 	if (rc == 0)
 		rc = cps_seal_plan(opened.top, CPS_SEAL_LAYER, mtime_max_s, &seal,
 				   &app->err);
@@ -120,8 +121,8 @@ static int commit_upper(struct cps_app *app, const char *dir, const char *image_
 				   upper, opts, id, &app->err);
 }
 
-int cmd_commit(struct cps_app *app, const struct cps_command *cmd, int argc,
-	       char **argv)
+static int cmd_commit(struct cps_app *app, const struct cps_command *cmd, int argc,
+		      char **argv)
 {
 	const char *changes[CPS_VALUES_MAX], *change, *upper;
 	char text[CPS_DIGEST_TEXT_LEN];
@@ -149,6 +150,33 @@ int cmd_commit(struct cps_app *app, const struct cps_command *cmd, int argc,
 		puts(cps_digest_text(&id, text));
 	return status_of(rc);
 }
+
+const struct cps_command cps_cmd_commit = {
+	.name = "commit",
+	.run = cmd_commit,
+	.min_args = 1,
+	.max_args = 2,
+	.args = "CONTAINER [NAME]",
+	.summary = "make an image of what changed in a container",
+	.options =
+		{
+			OPTION("author", 'a', "TEXT", "set the author of the image"),
+			OPTION("change", 'c', "LINE",
+			       "apply a Dockerfile line, e.g. 'CMD [\"bash\"]'"),
+			OPTION("message", 'm', "TEXT",
+			       "set the comment in the history"),
+			OPTION("compress", 0, "C",
+			       "write the new layer as gzip, zstd or none"),
+			OPTION("upperdir", 0, "DIR",
+			       "of DIR, an overlay mount's, over IMAGE [NAME]"),
+		},
+	.more = "The container may be mounted and written to: what was done before the "
+		"command is in the image. Names that begin with .wh. are refused, "
+		"sockets are left out. With SOURCE_DATE_EPOCH set no time of the layer "
+		"is later than that, and the same changes give the same image.\n"
+		"DIR is the upper directory of an overlayfs or fuse-overlayfs mount "
+		"over the files of IMAGE, unmounted or at rest.",
+};
 
 /* ---- diff ---- */
 
@@ -185,7 +213,8 @@ static int put_change(void *ctx, char kind, const char *path)
 	return 0;
 }
 
-int cmd_diff(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_diff(struct cps_app *app, const struct cps_command *cmd, int argc,
+		    char **argv)
 {
 	cps_auto(cps_top_info) struct cps_top_info info = {0};
 	cps_auto(cps_opened) struct cps_opened opened = CPS_OPENED_INIT;
@@ -196,7 +225,7 @@ int cmd_diff(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 	c.as_json = CPS_HAS("json");
 	rc = cps_tops_find(app->store, args.args[0], &info, &app->err);
 	if (rc == 0)
-		rc = cps_container_look(app->store, &info, NULL, &opened, &app->err);
+		rc = cps_container_changes(app->store, &info, &opened, &app->err);
 	if (rc == 0)
 		rc = cps_seal_plan(opened.top, CPS_SEAL_CHANGES, INT64_MAX, &seal,
 				   &app->err);
@@ -206,6 +235,19 @@ int cmd_diff(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 		rc = cps_err_sys(&app->err, c.json.failed, "the list");
 	return status_of(rc);
 }
+
+const struct cps_command cps_cmd_diff = {
+	.name = "diff",
+	.run = cmd_diff,
+	.min_args = 1,
+	.max_args = 1,
+	.args = "CONTAINER",
+	.summary = "list what was added (A), changed (C) and deleted (D)",
+	.options =
+		{
+			JSON,
+		},
+};
 
 /* ---- export ---- */
 
@@ -261,8 +303,8 @@ static int write_file(struct cps_seal *seal, const char *path, struct cps_err *e
 	return rc;
 }
 
-int cmd_export(struct cps_app *app, const struct cps_command *cmd, int argc,
-	       char **argv)
+static int cmd_export(struct cps_app *app, const struct cps_command *cmd, int argc,
+		      char **argv)
 {
 	cps_auto(cps_opened) struct cps_opened opened = CPS_OPENED_INIT;
 	cps_auto(cps_seal_free) struct cps_seal *seal = NULL;
@@ -286,9 +328,24 @@ int cmd_export(struct cps_app *app, const struct cps_command *cmd, int argc,
 	return status_of(rc);
 }
 
+const struct cps_command cps_cmd_export = {
+	.name = "export",
+	.run = cmd_export,
+	.min_args = 1,
+	.max_args = 1,
+	.args = "CONTAINER|SOURCE",
+	.summary = "write a root filesystem as a tar archive",
+	.options =
+		{
+			OPTION("output", 'o', "FILE",
+			       "write FILE instead of the standard output"),
+		},
+};
+
 /* ---- mark ---- */
 
-int cmd_mark(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_mark(struct cps_app *app, const struct cps_command *cmd, int argc,
+		    char **argv)
 {
 	cps_auto(cps_top_info) struct cps_top_info info = {0};
 
@@ -297,6 +354,20 @@ int cmd_mark(struct cps_app *app, const struct cps_command *cmd, int argc, char 
 		return cps_usage(cmd, "the name is empty");
 	rc = cps_tops_find(app->store, args.args[0], &info, &app->err);
 	if (rc == 0)
-		rc = cps_container_mark(app->store, &info, args.args[1], &app->err);
+		rc = cps_container_mark(app->store, &info, args.args[1],
+					CPS_HAS("force"), &app->err);
 	return status_of(rc);
 }
+
+const struct cps_command cps_cmd_mark = {
+	.name = "mark",
+	.run = cmd_mark,
+	.min_args = 2,
+	.max_args = 2,
+	.args = "CONTAINER NAME",
+	.summary = "name this moment, for mount --at NAME",
+	.options =
+		{
+			SWITCH("force", 'f', "take the name from another moment"),
+		},
+};

@@ -7,7 +7,7 @@
 #include "store/base/err.h"
 #include "store/store.h"
 
-/* The one table of commands: dispatch, help, man page and completion read it. */
+/* The one list of commands: dispatch, help, man page and completion read it. */
 
 enum { CPS_EXIT_OK, CPS_EXIT_FAILED, CPS_EXIT_USAGE, CPS_EXIT_RUN = 125 };
 
@@ -27,7 +27,14 @@ struct cps_option {
 	bool test; /* a test of find: stands behind one dash, as in find(1) */
 };
 
-#define CPS_OPTIONS_MAX 32
+/** An option of docker's that we do not have, and what is said of it. */
+struct cps_refusal {
+	const char *name;
+	char letter; /* 0: none */
+	const char *why;
+};
+
+#define CPS_OPTIONS_MAX 48
 #define CPS_VALUES_MAX  1024 /* values of options in one command line */
 
 struct cps_command {
@@ -41,9 +48,10 @@ struct cps_command {
 	const char *summary; /* one line, without a full stop */
 	const char *more;    /* paragraphs for --help and the man page; NULL: none */
 	struct cps_option options[CPS_OPTIONS_MAX];
+	const struct cps_refusal *refusals; /* ended by one without a name; or NULL */
 };
 
-extern const struct cps_command cps_commands[];
+extern const struct cps_command *const cps_commands[]; /* by name */
 extern const size_t cps_command_count;
 const struct cps_command *cps_command_find(const char *name);
 
@@ -106,47 +114,44 @@ int cps_run_failed(struct cps_app *app, const struct cps_command *cmd);
  *  CPS_EXIT_FAILED. */
 int cps_item_failed(struct cps_app *app, const struct cps_command *cmd);
 
-/** Run functions of the table. */
-#define CPS_RUN(name)                                                                  \
-	int name(struct cps_app *app, const struct cps_command *cmd, int argc,         \
-		 char **argv)
-CPS_RUN(cmd_images);
-CPS_RUN(cmd_history);
-CPS_RUN(cmd_inspect);
-CPS_RUN(cmd_tag);
-CPS_RUN(cmd_rmi);
-CPS_RUN(cmd_import);
-CPS_RUN(cmd_load);
-CPS_RUN(cmd_save);
-CPS_RUN(cmd_mount);
-CPS_RUN(cmd_umount);
-CPS_RUN(cmd_mounts);
-CPS_RUN(cmd_ls);
-CPS_RUN(cmd_cat);
-CPS_RUN(cmd_find);
-CPS_RUN(cmd_commit);
-CPS_RUN(cmd_diff);
-CPS_RUN(cmd_export);
-CPS_RUN(cmd_rm);
-CPS_RUN(cmd_mark);
-CPS_RUN(cmd_run);
-CPS_RUN(cmd_create);
-CPS_RUN(cmd_start);
-CPS_RUN(cmd_attach);
-CPS_RUN(cmd_stop);
-CPS_RUN(cmd_kill);
-CPS_RUN(cmd_wait);
-CPS_RUN(cmd_ps);
-CPS_RUN(cmd_logs);
-CPS_RUN(cmd_exec);
-CPS_RUN(cmd_rename);
-CPS_RUN(cmd_top);
-CPS_RUN(cmd_cp);
-CPS_RUN(cmd_gc);
-CPS_RUN(cmd_df);
-CPS_RUN(cmd_fsck);
-CPS_RUN(cmd_info);
-CPS_RUN(cmd_version);
-CPS_RUN(cmd_generate);
+/** The commands, each beside the function that runs it (cmd_*.c). */
+extern const struct cps_command cps_cmd_attach;
+extern const struct cps_command cps_cmd_cat;
+extern const struct cps_command cps_cmd_commit;
+extern const struct cps_command cps_cmd_cp;
+extern const struct cps_command cps_cmd_create;
+extern const struct cps_command cps_cmd_df;
+extern const struct cps_command cps_cmd_diff;
+extern const struct cps_command cps_cmd_exec;
+extern const struct cps_command cps_cmd_export;
+extern const struct cps_command cps_cmd_find;
+extern const struct cps_command cps_cmd_fsck;
+extern const struct cps_command cps_cmd_gc;
+extern const struct cps_command cps_cmd_generate;
+extern const struct cps_command cps_cmd_history;
+extern const struct cps_command cps_cmd_images;
+extern const struct cps_command cps_cmd_import;
+extern const struct cps_command cps_cmd_info;
+extern const struct cps_command cps_cmd_inspect;
+extern const struct cps_command cps_cmd_kill;
+extern const struct cps_command cps_cmd_load;
+extern const struct cps_command cps_cmd_logs;
+extern const struct cps_command cps_cmd_ls;
+extern const struct cps_command cps_cmd_mark;
+extern const struct cps_command cps_cmd_mount;
+extern const struct cps_command cps_cmd_mounts;
+extern const struct cps_command cps_cmd_ps;
+extern const struct cps_command cps_cmd_rename;
+extern const struct cps_command cps_cmd_rm;
+extern const struct cps_command cps_cmd_rmi;
+extern const struct cps_command cps_cmd_run;
+extern const struct cps_command cps_cmd_save;
+extern const struct cps_command cps_cmd_start;
+extern const struct cps_command cps_cmd_stop;
+extern const struct cps_command cps_cmd_tag;
+extern const struct cps_command cps_cmd_top;
+extern const struct cps_command cps_cmd_umount;
+extern const struct cps_command cps_cmd_version;
+extern const struct cps_command cps_cmd_wait;
 
 #endif

@@ -4,6 +4,9 @@
 #include <fcntl.h>
 
 #include "fs/top/control.h"
+#include "fs/top/replay.h"
+#include "store/base/fd.h"
+#include "store/container.h"
 
 #define LOOK_TRIES 8 /* against drivers that end while we look */
 
@@ -81,6 +84,32 @@ int cps_container_look(struct cps_store *store, const struct cps_top_info *info,
 				    info->name);
 }
 
+/* What its volumes hold is no change of the container's. */
+static int leave_volumes(struct cps_store *store, const struct cps_top_info *info,
+			 struct cps_top *top, struct cps_err *err)
+{
+	cps_auto(cps_container_config) struct cps_container_config config = {0};
+	cps_auto(cps_fd) int folder = cps_tops_peek(store, info, err);
+	int rc = folder < 0 ? folder : cps_container_config_read(folder, &config, err);
+
+	if (rc == -ENOENT && folder >= 0)
+		return 0; /* made by a mount */
+	for (size_t i = 0; i < config.volumes.count && rc == 0; i++) {
+		rc = cps_top_revert(top, config.volumes.v[i]);
+		if (rc < 0)
+			cps_err_sys(err, rc, "volume '%s'", config.volumes.v[i]);
+	}
+	return rc;
+}
+
+int cps_container_changes(struct cps_store *store, const struct cps_top_info *info,
+			  struct cps_opened *out, struct cps_err *err)
+{
+	int rc = cps_container_look(store, info, NULL, out, err);
+
+	return rc < 0 ? rc : leave_volumes(store, info, out->top, err);
+}
+
 int cps_container_or_source(struct cps_store *store, const char *text,
 			    struct cps_opened *out, struct cps_err *err)
 {
@@ -91,10 +120,10 @@ int cps_container_or_source(struct cps_store *store, const char *text,
 
 	*out = (struct cps_opened)CPS_OPENED_INIT;
 	if (rc == 0)
-		return cps_container_look(store, &info, &opts, out, err);
+		return cps_container_changes(store, &info, out, err);
 	if (rc != -ENOENT)
 		return rc;
-	rc = cps_source_open(store, text, &image, err);
+	rc = cps_source_open(store, text, NULL, &image, err);
 	return rc < 0 ? rc : cps_open_bare(store, image, &opts, out, err);
 }
 
@@ -115,12 +144,32 @@ static int mark_unmounted(struct cps_store *store, const struct cps_top_info *in
 	return rc < 0 ? rc : closed;
 }
 
+/* Of two who take the same name in the same moment, the later has it. */
+static int check_free(int dirfd, const struct cps_top_info *info, const char *name,
+		      struct cps_err *err)
+{
+	uint64_t upto;
+	int rc = cps_replay_find_mark(dirfd, "log", &info->chain_id, name, &upto, err);
+
+	if (rc == -ENOENT)
+		return 0;
+	return rc < 0 ? rc
+		      : cps_err_set(err, -EEXIST,
+				    "container '%s' has a mark '%s' already (-f moves "
+				    "it)",
+				    info->name, name);
+}
+
 int cps_container_mark(struct cps_store *store, const struct cps_top_info *info,
-		       const char *name, struct cps_err *err)
+		       const char *name, bool move, struct cps_err *err)
 {
 	cps_auto(cps_fd) int dirfd = cps_tops_dir(store, info, err);
 	uint64_t upto;
-	int rc = dirfd < 0 ? dirfd : cps_control_mark(dirfd, name, &upto, err);
+	int rc = dirfd < 0 ? dirfd : 0;
 
+	if (rc == 0 && !move)
+		rc = check_free(dirfd, info, name, err);
+	if (rc == 0)
+		rc = cps_control_mark(dirfd, name, &upto, err);
 	return rc == -ENOTCONN ? mark_unmounted(store, info, name, err) : rc;
 }

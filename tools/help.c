@@ -19,7 +19,13 @@ const size_t cps_help_global_count = CPS_ARRAY_LEN(cps_help_globals);
 const char cps_help_sources[] =
 	"SOURCE is IMAGE (a name, or an ID or at least 4 digits of its start), "
 	"oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG], tar:FILE (a "
-	"root filesystem in any compression) or dir:DIR (as skopeo writes it).";
+	"root filesystem in any compression) or dir:DIR (a root filesystem unpacked, "
+	"or "
+	"an image as skopeo writes it). Of an unpacked one names and attributes are "
+	"shown "
+	"as they were when the command began; a file that is changed afterwards cannot "
+	"be "
+	"read.";
 
 /* Words of `text` in lines of WIDTH; `at` is where the first line stands already, the
  * others begin at `indent`. */
@@ -71,7 +77,7 @@ void cps_help_all(FILE *out)
 		"Usage: capas [--root DIR] [--quiet] [--debug] COMMAND ...\n\n%s\n\n",
 		cps_help_intro);
 	for (size_t i = 0; i < cps_command_count; i++)
-		put_row(out, cps_commands[i].name, cps_commands[i].summary, 13);
+		put_row(out, cps_commands[i]->name, cps_commands[i]->summary, 13);
 	fputs("\nOptions before the command:\n", out);
 	for (size_t i = 0; i < cps_help_global_count; i++) {
 		const struct cps_help_global *g = &cps_help_globals[i];

@@ -16,7 +16,7 @@ static void log_line(void *ctx, enum cps_log_level level, const char *text)
 
 static const char *command_name(const void *ctx, size_t i)
 {
-	return cps_commands[i].name;
+	return cps_commands[i]->name;
 }
 
 static int unknown_command(const char *name)

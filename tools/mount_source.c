@@ -54,7 +54,11 @@ int cps_mount_source(struct cps_store *store, const struct cps_mount_what *what,
 		     struct cps_opened *out, char id[CPS_TOP_ID_LEN],
 		     struct cps_err *err)
 {
-	const struct cps_top_opts opts = {.read_only = !what->rw, .mark = what->mark};
+	const struct cps_top_opts opts = {
+		.read_only = !what->rw,
+		.mark = what->mark,
+		.is_volatile = what->is_volatile,
+	};
 	cps_auto(cps_top_info) struct cps_top_info info = {0};
 	struct cps_image *image = NULL;
 	bool made;
@@ -62,7 +66,7 @@ int cps_mount_source(struct cps_store *store, const struct cps_mount_what *what,
 
 	id[0] = '\0';
 	if (!what->rw && !what->top) {
-		rc = cps_source_open(store, what->source, &image, err);
+		rc = cps_source_open(store, what->source, what->platform, &image, err);
 		return rc < 0 ? rc : cps_open_bare(store, image, &what->root, out, err);
 	}
 	rc = find_top(store, what, &info, &made, err);

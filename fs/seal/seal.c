@@ -61,24 +61,6 @@ static int list(void *ctx, uint64_t dir, struct cps_pack_list *out, struct cps_e
 
 /* ---- the source ---- */
 
-static enum cps_tar_type type_of(mode_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFDIR:
-		return CPS_TAR_DIR;
-	case S_IFLNK:
-		return CPS_TAR_SYMLINK;
-	case S_IFCHR:
-		return CPS_TAR_CHR;
-	case S_IFBLK:
-		return CPS_TAR_BLK;
-	case S_IFIFO:
-		return CPS_TAR_FIFO;
-	default:
-		return CPS_TAR_REG;
-	}
-}
-
 static int read_xattr(struct cps_seal *s, uint64_t ino, const char *name, size_t *len)
 {
 	ssize_t n = cps_top_xattr_get(s->top, ino, name, NULL, 0);
@@ -126,8 +108,10 @@ static int fill_xattrs(struct cps_seal *s, uint64_t ino, struct cps_tar_entry *o
 		size_t len;
 
 		pos += strlen(name) + 1;
-		/* Every lower inode shows it; nobody has set it. */
-		if (strcmp(name, CPS_VIEW_LAYER_XATTR) == 0)
+		/* Every lower inode shows the one, nobody has set it; the other is
+		 * between a sandbox and us. */
+		if (strcmp(name, CPS_VIEW_LAYER_XATTR) == 0 ||
+		    strcmp(name, CPS_TOP_STUB_XATTR) == 0)
 			continue;
 		rc = read_xattr(s, ino, name, &len);
 		s->xattrs[count++] = (struct cps_tar_xattr){name, NULL, (uint32_t)len};
@@ -161,7 +145,7 @@ static int describe(void *ctx, const struct cps_pack_item *item, const char *pat
 		rc = fill_xattrs(s, item->handle, out);
 	if (rc < 0)
 		return cps_err_sys(err, rc, "cannot be read");
-	out->type = type_of(st.st_mode);
+	out->type = cps_tar_type_of(st.st_mode);
 	out->mode = st.st_mode & 07777;
 	out->uid = st.st_uid;
 	out->gid = st.st_gid;

@@ -83,8 +83,11 @@ static void *serve(void *arg)
 	};
 
 	for (;;) {
-		if (poll(fds, CPS_ARRAY_LEN(fds), -1) < 0 && errno != EINTR)
-			return NULL;
+		if (poll(fds, CPS_ARRAY_LEN(fds), -1) < 0) {
+			if (errno != EINTR)
+				return NULL;
+			continue; /* nothing was filled in */
+		}
 		if (fds[1].revents)
 			return NULL;
 		if (fds[0].revents) {

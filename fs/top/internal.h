@@ -60,6 +60,7 @@ struct cps_top {
 	struct cps_toplog *log; /* NULL: bare */
 	bool fixed;             /* bare: nothing changes, no lock is needed */
 	bool writable;
+	bool is_volatile;          /* a sync does all but wait for the disk */
 	int dirfd;                 /* a dup; -1: bare */
 	pthread_mutex_t sync_lock; /* one sync at a time; taken before `lock` */
 	pthread_mutex_t lock;      /* over all that follows; never held over a sync */
@@ -92,8 +93,11 @@ static inline void cps_top_unlock(struct cps_top *top)
 		pthread_mutex_unlock(&top->lock);
 }
 
-/** Before the first change: what the last writer left unsynced, if it was killed, is on
- *  disk when this returns. 0; -errno. */
+/** Can what a volatile writer left be whole? -EBADMSG: the machine went down since. */
+int cps_top_check_volatile(int dirfd, struct cps_err *err);
+/** Before the first change: what the last writer left unsynced, if it was killed or
+ *  volatile, is on disk when this returns, unless the top is volatile too. 0; -errno.
+ */
 int cps_top_take_over(struct cps_top *top);
 /** After a sync, and no change since: the next writer finds nothing of ours to sync. */
 void cps_top_leave_synced(struct cps_top *top);
@@ -105,6 +109,13 @@ bool cps_top_reclaim(struct cps_top *top);
 /* All functions below are called under the lock. */
 
 #define CPS_LOWER_DEAD (1u << 31) /* it lost its last name, and its node is gone */
+/* So many look-ups are counted; one that had more is never forgotten. */
+#define CPS_LOWER_REFS_MAX (CPS_LOWER_DEAD - 1)
+
+static inline uint64_t cps_least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
 
 static inline bool cps_is_lower(uint64_t ino)
 {
@@ -143,6 +154,8 @@ int cps_node_add(struct cps_top *top, uint64_t ino, struct cps_node **out);
 void cps_node_drop_if_dead(struct cps_top *top, struct cps_node *node);
 /** In replay: forget all that nothing names, whoever had it at hand is gone. */
 void cps_nodes_drop_dead(struct cps_top *top);
+/** In a top that is only read: the lower inode is as it is below again. */
+void cps_node_forget(struct cps_top *top, struct cps_node *node);
 /** A data file is not needed any more, unless by a mark. */
 void cps_node_doom(struct cps_top *top, uint32_t gen);
 /** [off, end) of its content is not in its data file any more. */

@@ -25,7 +25,6 @@
  * cannot be read there is no end: it is passed over, and counted. */
 
 #define CPS_LOG_HEADER 64u
-#define CPS_LOG_RECORD 40u /* bytes of a record's header */
 
 struct cps_toplog;
 

@@ -1,12 +1,18 @@
 /* Making changes last. */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "fs/top/content.h"
 #include "store/base/fd.h"
 
 #define UNSYNCED "unsynced" /* is there while somebody writes, or was killed then */
+/* A link to the name of the boot in which a volatile writer began. It is made with its
+ * target in one step of the file system's journal, before any change. */
+#define VOLATILE  "volatile"
+#define BOOT_FILE "/proc/sys/kernel/random/boot_id"
+#define BOOT_LEN  36u
 
 #define DOOMED_MANY 1024u /* data files that wait for a sync to be removed */
 #define FILES_MOST  16u   /* of one inode, synced by name; else all are */
@@ -45,7 +51,7 @@ static int sync_alone(struct cps_top *top, const uint32_t *numbers, size_t count
 	if (rc == 0)
 		rc = cps_files_sync_begin(&top->files, numbers, count, &sync);
 	cps_top_unlock(top);
-	if (rc == 0)
+	if (rc == 0 && !top->is_volatile)
 		rc = cps_files_sync_do(&sync, fd);
 	cps_top_lock(top);
 	/* The kernel tells a lost page once: it stays lost (the "fsyncgate"). */
@@ -113,7 +119,7 @@ int cps_top_sync_inode(struct cps_top *top, uint64_t ino)
 	uint32_t numbers[FILES_MOST];
 	int count, rc = 0;
 
-	if (!top->writable)
+	if (!top->writable || top->is_volatile)
 		return 0;
 	pthread_mutex_lock(&top->sync_lock);
 	if (!is_synced(top, ino, numbers, &count))
@@ -144,6 +150,50 @@ bool cps_top_wants_sync(struct cps_top *top)
 	return many;
 }
 
+/* ---- from writer to writer ---- */
+
+static int boot_name(char out[BOOT_LEN + 1])
+{
+	cps_auto(cps_fd) int fd = open(BOOT_FILE, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, out, BOOT_LEN);
+
+	if (n < 0)
+		return -errno;
+	out[BOOT_LEN] = '\0';
+	return n == BOOT_LEN ? 0 : -EIO;
+}
+
+int cps_top_check_volatile(int dirfd, struct cps_err *err)
+{
+	char began[BOOT_LEN + 1], now[BOOT_LEN + 1];
+	ssize_t n = readlinkat(dirfd, VOLATILE, began, sizeof(began));
+	int rc;
+
+	if (n < 0)
+		return errno == ENOENT
+			       ? 0
+			       : cps_err_sys(err, -errno, "read '" VOLATILE "'");
+	rc = boot_name(now);
+	if (rc < 0)
+		return cps_err_sys(err, rc, "read '" BOOT_FILE "'");
+	if (n == BOOT_LEN && memcmp(began, now, BOOT_LEN) == 0)
+		return 0;
+	return cps_err_set(
+		err, -EBADMSG,
+		"it was volatile, as with --rm, and the machine went down since: "
+		"its changes are not whole");
+}
+
+static int be_volatile(struct cps_top *top)
+{
+	char now[BOOT_LEN + 1];
+	int rc = boot_name(now);
+
+	if (rc == 0 && symlinkat(now, top->dirfd, VOLATILE) < 0 && errno != EEXIST)
+		rc = -errno;
+	return rc;
+}
+
 /* A killed writer's changes are in the page cache. Those of the log name data files
  * that nobody knows to be dirty any more, and data files that they free are removed at
  * once: a sync of the log alone would lose what was synced before. After a power cut
@@ -153,11 +203,13 @@ int cps_top_take_over(struct cps_top *top)
 	const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
 	cps_auto(cps_fd) int fd = openat(top->dirfd, UNSYNCED, flags | O_EXCL, 0600);
 
-	if (fd >= 0)
-		return 0;
-	if (errno != EEXIST)
+	if (fd < 0 && errno != EEXIST)
 		return -errno;
-	return syncfs(top->dirfd) < 0 ? -errno : 0;
+	if (top->is_volatile)
+		return be_volatile(top);
+	if (fd < 0 && syncfs(top->dirfd) < 0)
+		return -errno;
+	return unlinkat(top->dirfd, VOLATILE, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 void cps_top_leave_synced(struct cps_top *top)

@@ -12,6 +12,7 @@
 #include "fs/top/compact.h"
 #include "fs/top/internal.h"
 #include "fs/top/replay.h"
+#include "fs/top/stubs.h"
 #include "fs/top/tidy.h"
 #include "store/base/fd.h"
 #include "store/base/log.h"
@@ -219,7 +220,9 @@ int cps_top_open(struct cps_root *root, int dirfd, const struct cps_digest *id,
 	top->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
 	if (top->dirfd < 0)
 		return cps_err_sys(err, -errno, "dup");
-	if (opts->mark)
+	top->is_volatile = opts->is_volatile && !opts->read_only;
+	rc = cps_top_check_volatile(dirfd, err);
+	if (rc == 0 && opts->mark)
 		rc = cps_replay_find_mark(dirfd, LOG_NAME, id, opts->mark, &upto, err);
 	if (rc == 0)
 		rc = open_data(top, !opts->read_only, err);
@@ -234,6 +237,8 @@ int cps_top_open(struct cps_root *root, int dirfd, const struct cps_digest *id,
 		rc = count_lookups(top, err);
 	if (rc == 0)
 		rc = cps_replay(top, err);
+	if (rc == 0 && opts->read_only && cps_top_hide_stubs(top) < 0)
+		rc = cps_err_nomem(err);
 	if (rc == 0 && !opts->read_only)
 		rc = start(top, err);
 	if (rc < 0)
@@ -253,7 +258,7 @@ int cps_top_close(struct cps_top *top, struct cps_err *err)
 
 	if (!top)
 		return 0;
-	if (top->writable && !top->wedged) {
+	if (top->writable && !top->wedged && !top->is_volatile) {
 		rc = cps_top_sync(top);
 		if (rc < 0)
 			cps_err_sys(err, rc, "sync the changes");
@@ -277,6 +282,11 @@ int cps_top_close(struct cps_top *top, struct cps_err *err)
 bool cps_top_writable(const struct cps_top *top)
 {
 	return top->writable;
+}
+
+bool cps_top_volatile(const struct cps_top *top)
+{
+	return top->is_volatile;
 }
 
 struct cps_root *cps_top_root(const struct cps_top *top)

@@ -19,6 +19,11 @@
 #define CPS_TOP_ROOT  1u
 #define CPS_TOP_FRESH (1ull << 32)
 
+/* Of an inode that a sandbox made in a top to mount something upon; the value is its
+ * name. As long as nobody did anything to it, whoever only looks at the top does not
+ * see it: neither diff, commit and export, nor a mount of a moment. */
+#define CPS_TOP_STUB_XATTR "user.capas.stub"
+
 struct cps_top;
 
 /** A root as it is, with nothing on top. `root` is borrowed, here and below. */
@@ -29,13 +34,16 @@ struct cps_top_opts {
 	bool alone;       /* read_only: -EBUSY when one is; until the end none begins */
 	const char *mark; /* read_only: as it was at this mark; NULL: as it is */
 	uint64_t upto;    /* read_only: bytes of the log that count; 0: all */
+	/* Written: it need not outlive the machine's running. No sync reaches the disk,
+	 * and once the machine went down it is refused (as overlayfs' "volatile"). */
+	bool is_volatile;
 };
 
 /** The top in the folder `dirfd` (borrowed), made when there is none and it may be
  *  written. `id` is the chainID of the root; a top of another one is refused.
  *  -EBUSY another process writes it; -ESTALE of another image; -ENOENT no such mark;
- *  -EBADMSG not a log. What a damaged log loses is said by cps_warn() and kept beside
- *  it. */
+ *  -EBADMSG not a log, or a volatile one of an earlier boot. What a damaged log loses
+ *  is said by cps_warn() and kept beside it. */
 int cps_top_open(struct cps_root *root, int dirfd, const struct cps_digest *id,
 		 const struct cps_top_opts *opts, struct cps_top **out,
 		 struct cps_err *err);
@@ -50,6 +58,7 @@ static inline void cps_top_close_auto(struct cps_top **top)
 }
 
 bool cps_top_writable(const struct cps_top *top);
+bool cps_top_volatile(const struct cps_top *top);
 struct cps_root *cps_top_root(const struct cps_top *top); /* borrowed */
 
 /* ---- looking ---- */
@@ -88,6 +97,12 @@ ssize_t cps_top_pread(struct cps_top *top, uint64_t ino, void *buf, size_t len,
 /** Are attributes, xattrs or content others than those of the lower inode? New inodes
  *  are; one that only got or lost a name is not. */
 bool cps_top_modified(struct cps_top *top, uint64_t ino);
+
+/** Of a top that is only read: below the folder `path`, and with it, nothing is changed;
+ *  it is as the root has it. One that the root has not goes if a sandbox made it to mount
+ *  upon. For volumes, which are in the top and no change of a container's.
+ *  0; -ENOMEM; -EIO. */
+int cps_top_revert(struct cps_top *top, const char *path);
 
 /* ---- who has an inode at hand ---- */
 

@@ -39,28 +39,13 @@ static int fill(struct cps_upper *u, int dirfd, const char *name, struct stat *s
 {
 	int rc = 0;
 
-	switch (st->st_mode & S_IFMT) {
-	case S_IFDIR:
-		out->type = CPS_TAR_DIR;
-		break;
-	case S_IFLNK:
-		out->type = CPS_TAR_SYMLINK;
+	out->type = cps_tar_type_of(st->st_mode);
+	if (out->type == CPS_TAR_SYMLINK) {
 		rc = read_link(dirfd, name, u->link, sizeof(u->link));
 		out->link = u->link;
-		break;
-	case S_IFCHR:
-		out->type = CPS_TAR_CHR;
-		break;
-	case S_IFBLK:
-		out->type = CPS_TAR_BLK;
-		break;
-	case S_IFIFO:
-		out->type = CPS_TAR_FIFO;
-		break;
-	default:
-		out->type = CPS_TAR_REG;
+	} else if (out->type == CPS_TAR_REG) {
 		out->size = (uint64_t)st->st_size;
-		rc = open_file(u, dirfd, name, st);
+		rc = u->closed ? 0 : open_file(u, dirfd, name, st);
 	}
 	return rc;
 }
@@ -82,6 +67,7 @@ static int describe(void *ctx, const struct cps_pack_item *item, const char *pat
 		rc = fill(u, dirfd, name, &st, out);
 	if (rc < 0)
 		return cps_err_sys(err, rc, "cannot be read");
+	u->seen = st;
 	out->mode = st.st_mode & 07777;
 	out->uid = st.st_uid;
 	out->gid = st.st_gid;

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "store/tar/internal.h"
 
@@ -111,24 +112,38 @@ static int put_mtime(struct cps_buf *out, int64_t sec, uint32_t ns)
 	return put_record(out, "mtime", text, (size_t)len);
 }
 
-/* Sorted names give sorted keys, and "SCHILY" comes before all others. */
+static int put_xattr(struct cps_buf *out, const struct cps_tar_xattr *attr)
+{
+	cps_auto(cps_buf) struct cps_buf key = CPS_BUF_INIT(0), text = CPS_BUF_INIT(0);
+	bool base64;
+	int rc = cps_tar_xattr_key(&key, attr->name, &base64);
+
+	if (rc == 0 && base64)
+		rc = cps_tar_base64(&text, attr->value, attr->value_len);
+	if (rc < 0)
+		return rc;
+	return base64 ? put_record(out, cps_buf_cstr(&key), text.data, text.len)
+		      : put_record(out, cps_buf_cstr(&key), attr->value,
+				   attr->value_len);
+}
+
+/* Sorted names give sorted keys, and "SCHILY" comes before all others; but what has to
+ * go as "LIBARCHIVE" comes before that. */
 static int put_xattrs(struct cps_buf *out, const struct cps_tar_entry *entry,
 		      struct cps_err *err)
 {
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < entry->xattr_count; i++) {
-		const struct cps_tar_xattr *attr = &entry->xattrs[i];
-		cps_auto(cps_buf) struct cps_buf key = CPS_BUF_INIT(0);
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; rc == 0 && i < entry->xattr_count; i++) {
+			const struct cps_tar_xattr *attr = &entry->xattrs[i];
 
-		if (*attr->name == '\0' || strchr(attr->name, '='))
-			return cps_err_set(err, -EINVAL,
-					   "an xattr's name has no form in tar");
-		rc = cps_buf_printf(&key, "SCHILY.xattr.%s", attr->name);
-		if (rc == 0)
-			rc = put_record(out, cps_buf_cstr(&key), attr->value,
-					attr->value_len);
-	}
+			if (*attr->name == '\0')
+				return cps_err_set(err, -EINVAL,
+						   "an xattr has no name");
+			if ((strchr(attr->name, '=') == NULL) == (pass == 1))
+				rc = put_xattr(out, attr);
+		}
 	return rc;
 }
 
@@ -206,6 +221,24 @@ static int check_entry(const struct cps_tar_entry *entry, struct cps_err *err)
 		return cps_err_set(err, -EOVERFLOW, "device %u:%u has no form in tar",
 				   entry->major, entry->minor);
 	return 0;
+}
+
+enum cps_tar_type cps_tar_type_of(uint32_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFDIR:
+		return CPS_TAR_DIR;
+	case S_IFLNK:
+		return CPS_TAR_SYMLINK;
+	case S_IFCHR:
+		return CPS_TAR_CHR;
+	case S_IFBLK:
+		return CPS_TAR_BLK;
+	case S_IFIFO:
+		return CPS_TAR_FIFO;
+	default:
+		return CPS_TAR_REG;
+	}
 }
 
 int cps_tar_format_header(const struct cps_tar_entry *entry, struct cps_buf *out,

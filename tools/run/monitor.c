@@ -64,7 +64,7 @@ static int catch_signals(struct monitor *m, struct cps_err *err)
 static int mount_top(struct monitor *m, struct cps_err *err)
 {
 	struct cps_root_opts root = {.workers = WORKERS};
-	const struct cps_top_opts top = {0};
+	const struct cps_top_opts top = {.is_volatile = m->opts->config->auto_remove};
 	struct cps_mount_opts mount;
 	int rc;
 

@@ -150,6 +150,8 @@ static inline int fx_teardown(void **state)
 	return 0;
 }
 
+#define IN_A_TOP(f) cmocka_unit_test_setup_teardown(f, fx_setup, fx_teardown)
+
 /* ---- by path ---- */
 
 static inline int fx_walk(struct cps_top *top, const char *path, uint64_t *ino)

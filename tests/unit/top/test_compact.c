@@ -155,7 +155,6 @@ static void the_deleted_stay_deleted_for_handles(void **state)
 
 int main(void)
 {
-#define IN_A_TOP(f) cmocka_unit_test_setup_teardown(f, fx_setup, fx_teardown)
 	const struct CMUnitTest tests[] = {
 		IN_A_TOP(garbage_goes_and_the_rest_stays),
 		IN_A_TOP(a_small_log_is_left_alone),

@@ -207,7 +207,6 @@ int main(void)
 		cmocka_unit_test(a_listing_passes_each_name_once),
 		cmocka_unit_test(removing_a_large_folder_takes_linear_time),
 		cmocka_unit_test(a_folder_that_was_large_sheds_its_slots),
-		
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

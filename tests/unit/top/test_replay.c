@@ -318,7 +318,6 @@ static void a_file_that_nothing_names_is_not_in_the_way(void **state)
 
 int main(void)
 {
-#define IN_A_TOP(f) cmocka_unit_test_setup_teardown(f, fx_setup, fx_teardown)
 	const struct CMUnitTest tests[] = {
 		IN_A_TOP(a_mark_shows_the_state_at_its_time),
 		IN_A_TOP(a_moment_without_a_name_lasts_as_long_as_the_writer),

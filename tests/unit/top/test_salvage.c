@@ -280,7 +280,6 @@ static void lost_content_is_an_error(void **state)
 
 int main(void)
 {
-#define IN_A_TOP(f) cmocka_unit_test_setup_teardown(f, fx_setup, fx_teardown)
 	const struct CMUnitTest tests[] = {
 		IN_A_TOP(one_damaged_record_costs_little),
 		IN_A_TOP(lost_content_is_an_error),

@@ -95,6 +95,66 @@ static void what_was_replayed_is_not_synced(void **state)
 	assert_true(cps_node_find(fx->top, a)->touched > fx->top->synced);
 }
 
+static void open_volatile(struct fixture *fx)
+{
+	const struct cps_top_opts opts = {.is_volatile = true};
+
+	fx_close(fx);
+	assert_int_equal(fx_open_as(fx, &opts, &fx->top), 0);
+}
+
+static void a_volatile_top_waits_for_no_disk(void **state)
+{
+	static uint8_t block[256u << 10];
+	struct fixture *fx = *state;
+	uint64_t a;
+
+	open_volatile(fx);
+	assert_true(cps_top_volatile(fx->top));
+	fx_file(fx, "large");
+	a = fx_find(fx, "large");
+	assert_int_equal(fx_write(fx, a, block, sizeof(block), 0), 0);
+	break_log(fx);
+	assert_int_equal(cps_top_sync_inode(fx->top, a), 0);
+	assert_int_equal(cps_top_sync(fx->top), 0);
+}
+
+/* The same boot: it is all in the page cache, and who opens it durably syncs it. */
+static void a_volatile_top_can_become_durable(void **state)
+{
+	struct fixture *fx = *state;
+	struct stat st;
+
+	open_volatile(fx);
+	fx_file(fx, "first");
+	fx_close(fx);
+	assert_int_equal(fstatat(fx->dirfd, "volatile", &st, AT_SYMLINK_NOFOLLOW), 0);
+	fx_open(fx);
+	assert_false(cps_top_volatile(fx->top));
+	fx_find(fx, "first");
+	assert_true(fstatat(fx->dirfd, "volatile", &st, AT_SYMLINK_NOFOLLOW) < 0);
+}
+
+static void a_volatile_top_ends_with_the_boot(void **state)
+{
+	const struct cps_top_opts all[] = {
+		{.read_only = true}, {.is_volatile = true}, {.is_volatile = false}};
+	struct fixture *fx = *state;
+	struct cps_top *top;
+
+	open_volatile(fx);
+	fx_file(fx, "first");
+	fx_close(fx);
+	assert_int_equal(unlinkat(fx->dirfd, "volatile", 0), 0);
+	assert_int_equal(symlinkat("01234567-89ab-cdef-0123-456789abcdef", fx->dirfd,
+				   "volatile"),
+			 0);
+	for (size_t i = 0; i < CPS_ARRAY_LEN(all); i++)
+		assert_int_equal(fx_open_as(fx, &all[i], &top), -EBADMSG);
+	assert_int_equal(unlinkat(fx->dirfd, "volatile", 0), 0);
+	fx_open(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -105,6 +165,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_large_file_is_synced_too, fx_setup,
 						fx_teardown),
 		cmocka_unit_test_setup_teardown(what_was_replayed_is_not_synced,
+						fx_setup, fx_teardown),
+		cmocka_unit_test_setup_teardown(a_volatile_top_waits_for_no_disk,
+						fx_setup, fx_teardown),
+		cmocka_unit_test_setup_teardown(a_volatile_top_can_become_durable,
+						fx_setup, fx_teardown),
+		cmocka_unit_test_setup_teardown(a_volatile_top_ends_with_the_boot,
 						fx_setup, fx_teardown),
 	};
 
