@@ -17,7 +17,12 @@
 #include "tools/run/window.h"
 #include "tools/run_options.h"
 
-enum { STATUS_ACCESS = 126, STATUS_MISSING = 127, STATUS_SIGNAL = 128 };
+enum {
+	STATUS_LOST = 1,
+	STATUS_ACCESS = 126,
+	STATUS_MISSING = 127,
+	STATUS_SIGNAL = 128
+};
 
 /* The moment before it has a name, exec-N. */
 static void leave_mark(const struct cps_live *live)
@@ -98,7 +103,8 @@ static int run(struct cps_app *app, struct cps_live *live, struct cps_process *p
 		return rc;
 	if (tty >= 0 && cps_attach_terminal(tty, input) == CPS_ATTACH_DETACHED)
 		return 0;
-	return await(pid);
+	rc = await(pid);
+	return rc == 0 && relay.lost ? STATUS_LOST : rc;
 }
 
 static int failed(struct cps_app *app, const struct cps_command *cmd, int rc)

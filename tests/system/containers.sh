@@ -35,6 +35,7 @@ rc=0 && yes | timeout 20 "$CAPAS" exec -i work sh -c 'exit 4' || rc=$?
 is "exec -i of what reads nothing" $rc 4
 rc=0 && timeout 20 "$CAPAS" exec work sh -c 'yes & exit 6' >/dev/null || rc=$?
 is "exec of what leaves a writer behind" $rc 6
+refuses 1 "what the program writes is lost: No space left on device" sh -c '"$0" exec work echo lost >/dev/full' "$CAPAS"
 is "exec -u and /dev/stdout" "$("$CAPAS" exec -u user work sh -c 'echo out >/dev/stdout')" out
 is "exec -w, whatever the umask" "$(umask 077 && "$CAPAS" exec -w /made/here work stat -c %a .)" 755
 "$CAPAS" exec -d work sh -c 'sleep 0.3; echo late >/late'

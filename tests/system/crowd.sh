@@ -39,6 +39,20 @@ wait
 is "those who were attached" "$(kinds "$TMP"/rc.*)" $'6 1\n64 137'
 is "those who waited" "$(kinds "$TMP"/waited.*)" "20 137"
 
+# ---- no descriptors are left for them ----
+(ulimit -n 40; "$CAPAS" run -d --name poor small sleep 1000 >/dev/null)
+for i in $(seq 60); do "$CAPAS" wait poor >"$TMP/waited.$i" & done
+sleep 1
+is "exec where descriptors are short" "$(timeout 9 "$CAPAS" exec poor echo in)" in
+ticks() { awk '{print $14 + $15}' "/proc/$(monitor_of poor)/stat"; }
+before=$(ticks)
+sleep 1
+[ $(($(ticks) - before)) -lt 30 ] || fail "the monitor does not rest"
+is "kill" "$(timeout 20 "$CAPAS" kill poor)" poor
+wait
+is "60 who waited" "$(kinds "$TMP"/waited.*)" "60 137"
+"$CAPAS" rm poor >/dev/null
+
 # ---- a client that sleeps does not keep the end away for long ----
 "$CAPAS" run --name slow small sh -c 'sleep 1; head -c 2000000 /dev/zero; head -c 100000 /dev/zero >&2; exit 5' >/dev/null 2>&1 &
 client=$!

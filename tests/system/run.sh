@@ -107,6 +107,11 @@ with open(ours, "rb") as f:
     got = len(f.read())
 sys.exit(0 if got == 3000000 and run.wait() == 0 else "%d bytes" % got)
 P
+# Output that cannot be written is told, and is no success.
+refuses 1 "what the container writes is lost: No space left on device" sh -c '"$0" run --rm small echo lost >/dev/full' "$CAPAS"
+rc=0
+"$CAPAS" run --rm small sh -c 'echo lost; exit 7' >/dev/full 2>"$TMP/err" || rc=$?
+is "the status of a failure that is not shown" $rc 7
 # What a reader is behind is not kept for ever.
 "$CAPAS" run --name slow small sh -c 'head -c 80000000 /dev/zero; sleep 100' | python3 -c '
 import json, glob, os, sys, time
@@ -215,8 +220,44 @@ left() { # mounts, processes, files
 	ours | wc -l
 	find "$CAPAS_ROOT" -path '*/volumes' -prune -o -print | wc -l
 }
+limits=
+run --memory 64m small true 2>/dev/null && limits="--memory 64m"
 left >"$TMP/before"
-for _ in $(seq "${RUNS:-200}"); do run small true || fail "a run of many"; done
+for i in $(seq "${RUNS:-180}"); do
+	if [ $((i % 10)) = 0 ]; then
+		run $limits small hostname >>"$TMP/ids" || fail "a run of many"
+	else
+		run small true || fail "a run of many"
+	fi
+done
 left >"$TMP/after"
 cmp "$TMP/before" "$TMP/after" || fail "runs leave something: $(paste "$TMP/before" "$TMP/after")"
+# A control group has the name of its container, which is the hostname in it.
+find /sys/fs/cgroup -type d -name 'capas-*' 2>/dev/null >"$TMP/groups" || true
+! grep -F -f "$TMP/ids" "$TMP/groups" || fail "control groups are left"
+is "how many could have left one" "$(wc -l <"$TMP/ids")" $((${RUNS:-180} / 10))
+# Nor do many visitors of one that goes on.
+"$CAPAS" run -d --name visited $limits small sleep 1000 >/dev/null
+held() { # descriptors, threads, mounts, processes
+	local monitor
+	monitor=$(monitor_of visited)
+	ls "/proc/$monitor/fd" | wc -l
+	ls "/proc/$monitor/task" | wc -l
+	wc -l <"/proc/$monitor/mountinfo"
+	"$CAPAS" exec visited sh -c 'ps | grep -c "[s]leep"; ls /proc/1/root 2>/dev/null | wc -l'
+	find /sys/fs/cgroup -type d -name "capas-$("$CAPAS" ps -q --no-trunc --filter name=visited)*" 2>/dev/null | wc -l
+}
+visit() {
+	"$CAPAS" exec visited true
+	"$CAPAS" kill -s CONT visited >/dev/null
+	"$CAPAS" diff visited >/dev/null
+	timeout -s KILL 0.2 "$CAPAS" attach --no-stdin visited 2>/dev/null || true
+}
+visit
+held >"$TMP/before"
+for _ in $(seq 12); do visit; done
+sleep 0.2
+held >"$TMP/after"
+cmp "$TMP/before" "$TMP/after" || fail "visitors leave something: $(paste "$TMP/before" "$TMP/after")"
+"$CAPAS" rm -f visited >/dev/null
 echo ok

@@ -13,6 +13,7 @@
 #include "store/base/clock.h"
 #include "store/base/fd.h"
 #include "store/base/le.h"
+#include "store/base/log.h"
 #include "store/base/unix.h"
 #include "tools/run/crowd.h"
 #include "tools/run/frame.h"
@@ -20,6 +21,7 @@
 
 #define STDIN_BYTES 32768u
 #define RESULT_MS   10000 /* for a monitor's answer */
+#define STATUS_LOST 1     /* of a success that could not be shown */
 
 /** A window to a container. */
 struct window {
@@ -30,6 +32,7 @@ struct window {
 	size_t sent;
 	int signals;
 	bool stdin_open, stdout_lost;
+	int lost;     /* why what the program wrote could not be shown; 0 or -errno */
 	bool unheard; /* a signal was passed on and nobody took it */
 	char typed[STDIN_BYTES], passed[STDIN_BYTES + 1];
 };
@@ -168,6 +171,10 @@ static void show(struct window *w, const struct cps_frame *frame)
 	int fd = frame->type == CPS_FRAME_STDOUT ? STDOUT_FILENO : STDERR_FILENO;
 	int rc = put_out(w, fd, frame->data, frame->len);
 
+	if (rc < 0 && rc != -ETIME && rc != -EPIPE && !w->lost) {
+		cps_warn("what the container writes is lost: %s", strerror(-rc));
+		w->lost = rc;
+	}
 	if (rc < 0 && rc != -ETIME && fd == STDOUT_FILENO)
 		lose_stdout(w);
 }
@@ -245,6 +252,8 @@ int cps_attach(const struct cps_attach_opts *opts, int *status, struct cps_err *
 	rc = w->signals < 0 ? cps_err_sys(err, -errno, "make a signalfd") : flush(w);
 	if (rc == 0)
 		rc = look(w, status);
+	if (rc == CPS_ATTACH_EXITED && w->lost && *status == 0)
+		*status = STATUS_LOST;
 	if (rc == -ETIME)
 		cps_err_set(err, rc, "the container's monitor does not answer");
 	if (rc == -EUSERS)

@@ -19,7 +19,8 @@
 #define ATTACHED_MAX 64 /* of them, so that there is always room for a question */
 #define INPUT_BYTES  (1u << 18) /* that the program may be behind */
 #define DISMISS_MS   5000
-#define FIXED        6 /* entries of the poll set before the clients */
+#define FULL_MS      200 /* until somebody may have gone */
+#define FIXED        6   /* entries of the poll set before the clients */
 
 enum { AT_LISTEN, AT_BOX, AT_SIGNALS, AT_OUT, AT_ERR, AT_IN };
 
@@ -30,6 +31,7 @@ struct cps_crowd {
 	struct cps_buf input; /* for the program */
 	size_t written;       /* bytes of it */
 	bool input_ends, output_failed;
+	bool full;      /* there was no descriptor for the next client */
 	bool held_back; /* frames are at hand that were not taken for want of room */
 	uint8_t bytes[CPS_OUTPUT_MAX];
 };
@@ -70,6 +72,17 @@ static void add_client(struct cps_crowd *c, int fd, bool wants_output)
 		close(fd);
 	else if (cps_client_init(&c->clients[c->count], fd, wants_output) == 0)
 		c->count++;
+}
+
+static void take_client(struct cps_crowd *c)
+{
+	int fd = accept4(c->o.listen, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+		make_place(c);
+		c->full = true;
+	}
+	add_client(c, fd, false);
 }
 
 static bool is_crowded(const struct cps_crowd *c)
@@ -234,7 +247,8 @@ static size_t prepare(const struct cps_crowd *c, int signals,
 	short out =
 		(short)((more ? POLLIN : 0) | (c->o.terminal && pending ? POLLOUT : 0));
 
-	fds[AT_LISTEN] = (struct pollfd){.fd = c->o.listen, .events = POLLIN};
+	fds[AT_LISTEN] =
+		(struct pollfd){.fd = c->full ? -1 : c->o.listen, .events = POLLIN};
 	fds[AT_BOX] = (struct pollfd){.fd = cps_sandbox_fd(c->o.box), .events = POLLIN};
 	fds[AT_SIGNALS] = (struct pollfd){.fd = signals, .events = POLLIN};
 	fds[AT_OUT] = (struct pollfd){.fd = out ? c->o.out : -1, .events = out};
@@ -284,8 +298,9 @@ void cps_crowd_serve(struct cps_crowd *c, int signals)
 	for (;;) {
 		size_t n = prepare(c, signals, fds);
 
-		if (poll(fds, n, -1) < 0)
+		if (poll(fds, n, c->full ? FULL_MS : -1) < 0)
 			continue;
+		c->full = false;
 		serve_clients(c, fds + FIXED);
 		if (fds[AT_SIGNALS].revents)
 			pass_signals(c, signals);
@@ -297,8 +312,7 @@ void cps_crowd_serve(struct cps_crowd *c, int signals)
 		if (fds[AT_ERR].revents)
 			pass_on(c, &c->o.err, 2);
 		if (fds[AT_LISTEN].revents)
-			add_client(c, accept4(c->o.listen, NULL, NULL, SOCK_CLOEXEC),
-				   false);
+			take_client(c);
 		if (fds[AT_BOX].revents)
 			return;
 	}

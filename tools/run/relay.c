@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "store/base/fd.h"
+#include "store/base/log.h"
 #include "store/base/mem.h"
 
 #define RELAY_BYTES 65536u
@@ -17,7 +19,7 @@ enum { AT_IN, AT_OUT, AT_ERR, AT_STDIN, AT_END, POLLED };
 
 /** What is under way. */
 struct relay_run {
-	int *ours;
+	int *ours, *lost;
 	bool stdin_open;
 	size_t sent, have; /* bytes of `typed` */
 	char typed[RELAY_BYTES], shown[RELAY_BYTES];
@@ -84,14 +86,19 @@ static int show(int fd, const char *data, size_t len)
 static bool pass_out(struct relay_run *run, int i)
 {
 	ssize_t n = run->ours[i] < 0 ? 0 : read(run->ours[i], run->shown, RELAY_BYTES);
+	int rc;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return errno == EINTR;
-	if (n <= 0 || show(i, run->shown, (size_t)n) < 0) {
-		close_fd(&run->ours[i]);
-		return false;
+	rc = n > 0 ? show(i, run->shown, (size_t)n) : 0;
+	if (rc < 0 && rc != -EPIPE && !*run->lost) {
+		cps_warn("what the program writes is lost: %s", strerror(-rc));
+		*run->lost = rc;
 	}
-	return true;
+	if (n > 0 && rc == 0)
+		return true;
+	close_fd(&run->ours[i]);
+	return false;
 }
 
 /* It does not want any more, or there is no more. */
@@ -190,6 +197,7 @@ int cps_relay_run(struct cps_relay *relay, pid_t pid, struct cps_err *err)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	run->ours = relay->ours;
+	run->lost = &relay->lost;
 	run->stdin_open = relay->ours[0] >= 0;
 	serve(run, pidfd);
 	drain(run, 1);

@@ -12,11 +12,12 @@
 
 struct cps_relay {
 	int ours[3], theirs[3]; /* owned; -1 closed */
+	int lost; /* why output could not be written, and it was told; 0 or -errno */
 };
 
 #define CPS_RELAY_INIT                                                                 \
 	{                                                                              \
-		{-1, -1, -1}, {-1, -1, -1},                                            \
+		{-1, -1, -1}, {-1, -1, -1}, 0,                                         \
 	}
 
 /** @input  pass our standard input on; else it is empty */
