@@ -19,12 +19,10 @@
 
 #include "store/base/fd.h"
 
-#define REQUEST_BYTES                                                                  \
-	(CPS_IO_MAX + 4096u) /* the kernel wants max_write and a header                \
-			      */
-#define THREADS_LEAST 3u     /* a leader, and two that may wait for content */
-#define THREADS_MOST  16u    /* unless told otherwise */
-#define PAUSES        16     /* between two looks at the device */
+#define REQUEST_BYTES (CPS_IO_MAX + 4096u) /* max_write, and room for a header */
+#define THREADS_LEAST 3u  /* a leader, and two that may wait for content */
+#define THREADS_MOST  16u /* unless told otherwise */
+#define PAUSES        16  /* between two looks at the device */
 
 struct cps_worker {
 	pthread_t thread;

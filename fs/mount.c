@@ -24,11 +24,9 @@
 #include "store/base/fd.h"
 #include "store/base/log.h"
 
-#define READ_AHEAD_KIB 1024u
-#define GRACE_MS       2000 /* for the last users after a signal */
-#define DETACHED_GRACE_MS                                                              \
-	10000 /* for what the kernel writes back at the end                            \
-	       */
+#define READ_AHEAD_KIB    1024u
+#define GRACE_MS          2000  /* for the last users after a signal */
+#define DETACHED_GRACE_MS 10000 /* for what the kernel writes back at the end */
 
 struct cps_mount {
 	struct cps_ops ops;

@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include "fs/mount.h"
+#include "store/base/distance.h"
 #include "store/base/path.h"
 
-#define OPTION_MAX 64 /* bytes of a name that is worth a guess */
-#define GUESS_DISTANCE                                                                 \
-	3u /* edits, at most, between a typing error and what was meant */
+#define OPTION_MAX     64 /* bytes of a name that is worth a guess */
+#define GUESS_DISTANCE 3u /* at most, of a typing error from what was meant */
 
 enum kind { SET, CLEAR, NUMBER, PASS };
 
@@ -93,41 +93,18 @@ static const struct option *find(const char *name, size_t len)
 	return NULL;
 }
 
-static unsigned int least(unsigned int a, unsigned int b)
-{
-	return a < b ? a : b;
-}
-
-/* Edits that make one word the other; a has at most OPTION_MAX bytes. */
-static unsigned int distance(const char *a, size_t a_len, const char *b)
-{
-	unsigned int row[OPTION_MAX + 1];
-
-	for (unsigned int i = 0; i <= a_len; i++)
-		row[i] = i;
-	for (unsigned int j = 0; b[j]; j++) {
-		unsigned int diagonal = row[0];
-
-		row[0] = j + 1;
-		for (size_t i = 0; i < a_len; i++) {
-			unsigned int replaced = diagonal + (a[i] != b[j]);
-
-			diagonal = row[i + 1];
-			row[i + 1] = least(replaced, least(row[i], diagonal) + 1);
-		}
-	}
-	return row[a_len];
-}
-
 static const char *nearest(const char *name, size_t len)
 {
-	unsigned int best = GUESS_DISTANCE + 1;
+	size_t best = GUESS_DISTANCE + 1;
 	const char *guess = NULL;
+	char word[OPTION_MAX + 1];
 
 	if (len > OPTION_MAX)
 		return NULL;
+	memcpy(word, name, len);
+	word[len] = '\0';
 	for (size_t i = 0; i < CPS_ARRAY_LEN(options); i++) {
-		unsigned int d = distance(name, len, options[i].name);
+		size_t d = cps_distance(word, options[i].name);
 
 		if (d < best && d < len) {
 			best = d;

@@ -164,34 +164,12 @@ int cps_view_readlink(const struct cps_root *root, uint32_t ino, char *buf, size
 
 /* ---- holes ---- */
 
-/* Position of the first extent that ends after `off`. 1 with it, 0 none, -EIO. */
-static int find_extent(const struct cps_tree *tree, uint32_t ino, uint64_t off,
-		       uint32_t *pos, struct cps_extent *out)
-{
-	uint32_t low = 0, high = CPS_TAR_SPARSE_MAX;
-	int rc;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		rc = cps_tree_extent(tree, ino, middle, out);
-		if (rc < 0)
-			return rc;
-		if (rc == 0 || out->logical + out->len > off)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	*pos = low;
-	return cps_tree_extent(tree, ino, low, out);
-}
-
 static int seek_data(const struct cps_tree *tree, uint32_t ino, uint64_t off,
 		     uint64_t *out)
 {
 	struct cps_extent extent;
 	uint32_t pos;
-	int rc = find_extent(tree, ino, off, &pos, &extent);
+	int rc = cps_tree_extent_at(tree, ino, off, &pos, &extent);
 
 	if (rc <= 0)
 		return rc < 0 ? rc : -ENXIO;
@@ -204,7 +182,7 @@ static int seek_hole(const struct cps_tree *tree, uint32_t ino, uint64_t off,
 {
 	struct cps_extent extent;
 	uint32_t pos;
-	int rc = find_extent(tree, ino, off, &pos, &extent);
+	int rc = cps_tree_extent_at(tree, ino, off, &pos, &extent);
 
 	/* Extents may touch each other. */
 	while (rc == 1 && extent.logical <= off) {

@@ -7,21 +7,11 @@
 
 #include "store/base/buf.h"
 #include "store/base/mem.h"
+#include "store/json.h"
 
 #define LINE_MAX_BYTES (64u << 10)
 
 typedef int (*change_fn)(json_t *config, const char *rest, struct cps_err *err);
-
-static json_t *member(json_t *config, const char *key, json_t *(*make)(void))
-{
-	json_t *value = json_object_get(config, key);
-
-	if (!value) {
-		value = make();
-		json_object_set_new(config, key, value);
-	}
-	return value;
-}
 
 /* Next word: quotes group, backslash takes the next byte. 1, 0 at the end, -EINVAL. */
 static int next_word(const char **at, struct cps_buf *word)
@@ -72,7 +62,7 @@ static int set_command(json_t *config, const char *key, const char *rest)
 
 	if (!list)
 		list = json_pack("[sss]", "/bin/sh", "-c", rest);
-	return json_object_set_new(config, key, list) ? -ENOMEM : 0;
+	return json_object_set_new(config, key, list) ? -EINVAL : 0; /* not UTF-8 */
 }
 
 static int change_cmd(json_t *config, const char *rest, struct cps_err *err)
@@ -87,12 +77,14 @@ static int change_entrypoint(json_t *config, const char *rest, struct cps_err *e
 
 static int set_env(json_t *config, const char *pair)
 {
-	json_t *env = member(config, "Env", json_array), *item;
+	json_t *env = cps_json_member(config, "Env", JSON_ARRAY), *item;
 	size_t key_len = strcspn(pair, "=") + 1, i;
 
 	json_array_foreach(env, i, item)
 	{
-		if (strncmp(json_string_value(item), pair, key_len) == 0)
+		const char *old = json_string_value(item); /* NULL: no string */
+
+		if (old && strncmp(old, pair, key_len) == 0)
 			return json_array_set_new(env, i, json_string(pair));
 	}
 	return json_array_append_new(env, json_string(pair));
@@ -103,7 +95,7 @@ static int set_label(json_t *config, const char *pair)
 	const char *eq = strchr(pair, '=');
 	cps_auto(cps_free) char *key = strndup(pair, (size_t)(eq - pair));
 
-	return json_object_set_new(member(config, "Labels", json_object), key,
+	return json_object_set_new(cps_json_member(config, "Labels", JSON_OBJECT), key,
 				   json_string(eq + 1));
 }
 
@@ -143,10 +135,16 @@ static int change_label(json_t *config, const char *rest, struct cps_err *err)
 	return each_pair(config, rest, set_label, err);
 }
 
-static int add_key(json_t *config, const char *key, const char *name)
+static int add_key(json_t *config, const char *key, const char *name,
+		   struct cps_err *err)
 {
-	return json_object_set_new(member(config, key, json_object), name,
-				   json_object());
+	json_t *set = cps_json_member(config, key, JSON_OBJECT);
+
+	if (!set)
+		return cps_err_nomem(err);
+	return json_object_set_new(set, name, json_object()) < 0
+		       ? cps_err_set(err, -EINVAL, "'%s' is not UTF-8", name)
+		       : 0;
 }
 
 static int change_expose(json_t *config, const char *rest, struct cps_err *err)
@@ -162,7 +160,9 @@ static int change_expose(json_t *config, const char *rest, struct cps_err *err)
 			return cps_err_set(err, -EINVAL, "'%s' is no port", text);
 		if (!text[digits])
 			cps_buf_str(&word, "/tcp");
-		add_key(config, "ExposedPorts", cps_buf_cstr(&word));
+		rc = add_key(config, "ExposedPorts", cps_buf_cstr(&word), err);
+		if (rc < 0)
+			return rc;
 	}
 	return rc;
 }
@@ -176,11 +176,15 @@ static int change_volume(json_t *config, const char *rest, struct cps_err *err)
 
 	json_array_foreach(list, i, item)
 	{
-		add_key(config, "Volumes", json_string_value(item));
+		rc = add_key(config, "Volumes", json_string_value(item), err);
+		if (rc < 0)
+			break;
 	}
-	if (!list)
-		while ((rc = next_word(&rest, &word)) == 1)
-			add_key(config, "Volumes", cps_buf_cstr(&word));
+	while (!list && (rc = next_word(&rest, &word)) == 1) {
+		rc = add_key(config, "Volumes", cps_buf_cstr(&word), err);
+		if (rc < 0)
+			break;
+	}
 	json_decref(list);
 	return rc;
 }

@@ -94,22 +94,10 @@ static json_t *scratch_config(void)
 			 "config", "rootfs", "type", "layers", "diff_ids", "history");
 }
 
-/* The member, made when it is not there; `null` is the same as absent. */
-static json_t *member(json_t *doc, const char *key, json_type type,
-		      json_t *(*make)(void))
-{
-	json_t *value = json_object_get(doc, key);
-
-	if (value && json_typeof(value) == type)
-		return value;
-	value = make();
-	return json_object_set_new(doc, key, value) < 0 ? NULL : value;
-}
-
 static int apply_changes(json_t *doc, const struct cps_commit_opts *opts,
 			 struct cps_err *err)
 {
-	json_t *config = member(doc, "config", JSON_OBJECT, json_object);
+	json_t *config = cps_json_member(doc, "config", JSON_OBJECT);
 	int rc = config ? 0 : cps_err_nomem(err);
 
 	if (rc == 0 && opts->config)
@@ -178,7 +166,7 @@ static int new_config(const struct cps_image *parent,
 		json_decref(line);
 		return cps_err_set(err, -EINVAL, "the author or message is not UTF-8");
 	}
-	history = member(doc, "history", JSON_ARRAY, json_array);
+	history = cps_json_member(doc, "history", JSON_ARRAY);
 	if (!history ||
 	    complete_history(history, parent ? parent->layer_count : 0) < 0 ||
 	    json_array_append_new(history, line) < 0)
@@ -189,9 +177,8 @@ static int new_config(const struct cps_image *parent,
 static int add_diff_id(json_t *doc, const struct cps_digest *diff_id,
 		       struct cps_err *err)
 {
-	json_t *rootfs = member(doc, "rootfs", JSON_OBJECT, json_object);
-	json_t *ids =
-		rootfs ? member(rootfs, "diff_ids", JSON_ARRAY, json_array) : NULL;
+	json_t *rootfs = cps_json_member(doc, "rootfs", JSON_OBJECT);
+	json_t *ids = rootfs ? cps_json_member(rootfs, "diff_ids", JSON_ARRAY) : NULL;
 	char text[CPS_DIGEST_TEXT_LEN];
 
 	return json_array_append_new(ids, json_string(cps_digest_text(diff_id, text))) <

@@ -74,10 +74,12 @@ int cps_container_save(int folder, const char *name, const json_t *doc, bool dur
 
 	if (rc < 0)
 		return rc;
-	snprintf(aside, sizeof(aside), "%s.new", name);
-	fd = openat(folder, aside,
-		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	snprintf(aside, sizeof(aside), "%s" CPS_CONTAINER_ASIDE, name);
+	/* What is there is written over: it may be room that was set aside. */
+	fd = openat(folder, aside, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	rc = fd < 0 ? -errno : cps_write_full(fd, text.data, text.len);
+	if (rc == 0 && ftruncate(fd, (off_t)text.len) < 0)
+		rc = -errno;
 	if (rc == 0 && durable && fdatasync(fd) < 0)
 		rc = -errno;
 	if (rc == 0 && renameat(folder, aside, folder, name) < 0)

@@ -81,7 +81,8 @@ static inline void cps_container_state_auto(struct cps_container_state *state)
 	cps_container_state_release(state);
 }
 
-/** Written aside and renamed.
+/** Written aside and renamed. That it runs takes the room with it in which its end can
+ *  be written on a full disk.
  *  durable  synced: what it says was promised to somebody */
 int cps_container_state_write(int folder, const struct cps_container_state *state,
 			      bool durable, struct cps_err *err);

@@ -110,10 +110,9 @@ static ssize_t read_plain(struct cps_content *c, void *buf, size_t len, uint64_t
 			    RWF_NOWAIT);
 		if (n == (ssize_t)len)
 			return n;
-		if (n >= 0 || errno == EAGAIN)
+		/* Whoever comes again hears what is wrong, and the log too. */
+		if (n >= 0 || errno != EOPNOTSUPP)
 			return -EAGAIN;
-		if (errno != EOPNOTSUPP)
-			return -errno;
 	}
 	n = cps_blob_pread(&c->blob, buf, len, off);
 	if (n == (ssize_t)len)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "store/base/distance.h"
 #include "store/image_internal.h"
 #include "store/json.h"
 
@@ -83,33 +84,6 @@ static int find_by_name(const struct cps_image_list *list, const char *name,
 
 /* ---- a name that is nearly right ---- */
 
-static size_t distance(const char *a, const char *b)
-{
-	size_t la = strlen(a), lb = strlen(b),
-	       row[CPS_REF_NAME_MAX + CPS_REF_TAG_MAX + 2];
-
-	if (lb >= CPS_ARRAY_LEN(row))
-		return SIZE_MAX;
-	for (size_t j = 0; j <= lb; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= la; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= lb; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
-	}
-	return row[lb];
-}
-
 static int no_such_image(const struct cps_image_list *list, const char *name,
 			 struct cps_err *err)
 {
@@ -120,9 +94,9 @@ static int no_such_image(const struct cps_image_list *list, const char *name,
 
 	if (cps_ref_parse(name, &ref, NULL) < 0 || cps_ref_familiar(&ref, &wanted) < 0)
 		cps_buf_str(&wanted, name);
-	for (size_t i = 0; i < list->count && wanted.len < 512; i++) {
-		size_t d = list->entries[i].name ? distance(cps_buf_cstr(&wanted),
-							    list->entries[i].name)
+	for (size_t i = 0; i < list->count; i++) {
+		size_t d = list->entries[i].name ? cps_distance(cps_buf_cstr(&wanted),
+								list->entries[i].name)
 						 : SIZE_MAX;
 
 		if (d < least) {

@@ -54,6 +54,16 @@ const char *cps_json_text(const json_t *doc, const char *key)
 	return text ? text : "";
 }
 
+json_t *cps_json_member(json_t *doc, const char *key, json_type type)
+{
+	json_t *value = json_object_get(doc, key);
+
+	if (value && json_typeof(value) == type)
+		return value;
+	value = type == JSON_ARRAY ? json_array() : json_object();
+	return json_object_set_new(doc, key, value) < 0 ? NULL : value;
+}
+
 bool cps_json_has_nocase(const json_t *doc, const char *key)
 {
 	const json_t *exact = json_object_get(doc, key);

@@ -28,6 +28,9 @@ json_t *cps_json_get(const json_t *doc, const char *key, json_type type, int *rc
 		     struct cps_err *err);
 /** A string member, "" when absent or of another kind. Borrowed from the document. */
 const char *cps_json_text(const json_t *doc, const char *key);
+/** The member that is an array or an object, to be changed; made where there is none,
+ * or one of another kind. Borrowed from the document. NULL: no memory. */
+json_t *cps_json_member(json_t *doc, const char *key, json_type type);
 /** Is there a member whose name is `key` in any case? */
 bool cps_json_has_nocase(const json_t *doc, const char *key);
 /** Is there one that other readers may take for `key`, in another case? */

@@ -148,8 +148,9 @@ static int open_remote(struct cps_store *store, const char *rest,
 		       struct cps_image **out, struct cps_err *err)
 {
 	return cps_err_set(err, -ENOTSUP,
-			   "an image of a registry is not read in place; 'capas pull' "
-			   "it first");
+			   "capas asks no registry; let 'skopeo copy docker://%s "
+			   "oci:DIR' fetch the image, and take oci:DIR",
+			   rest);
 }
 
 static ssize_t read_fd(void *ctx, void *buf, size_t len, struct cps_err *err)

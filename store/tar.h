@@ -43,8 +43,7 @@ struct cps_extent {
 
 /** One member. All pointers are borrowed and valid until the next call. */
 struct cps_tar_entry {
-	const char
-		*path; /* as in the archive, not cleaned; never empty, no NUL inside */
+	const char *path; /* as in the archive, not cleaned; never empty */
 	const char *link; /* symlink or hard link target; "" for others */
 	enum cps_tar_type type;
 	uint16_t mode; /* permission bits, 07777 */
@@ -91,6 +90,10 @@ CPS_AUTO_DEFINE(struct cps_tar, cps_tar_close)
 /** 0 or -errno. */
 typedef int (*cps_write_fn)(void *ctx, const void *data, size_t len,
 			    struct cps_err *err);
+
+/** What a file of that mode (with S_IFMT) is in an archive; a socket has no type there,
+ *  and must not come so far. */
+enum cps_tar_type cps_tar_type_of(uint32_t mode);
 
 /** Append the header of `entry` (path, link, type, mode, ids, mtime, size, xattrs; the
  *  rest is not looked at) to `out`. The caller writes `size` bytes and then zeros up to

@@ -113,6 +113,9 @@ bool cps_tree_may_have_xattr(const struct cps_tree *tree, const char *prefix);
 /** The `pos`-th extent of a sparse file. 1, 0 at the end, -EIO. */
 int cps_tree_extent(const struct cps_tree *tree, uint32_t ino, uint32_t pos,
 		    struct cps_extent *out);
+/** The first extent that ends after `off`; *pos becomes its number. The same values. */
+int cps_tree_extent_at(const struct cps_tree *tree, uint32_t ino, uint64_t off,
+		       uint32_t *pos, struct cps_extent *out);
 
 /** What an upper layer shadowed or deleted. */
 struct cps_hidden {

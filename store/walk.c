@@ -46,11 +46,11 @@ static ssize_t read_sparse(struct cps_root *root, uint32_t ino,
 {
 	struct cps_content *content = content_of(root, inode);
 	struct cps_extent e;
-	int rc;
+	uint32_t pos = 0;
+	int rc = cps_tree_extent_at(root->tree, ino, off, &pos, &e);
 
 	memset(buf, 0, len);
-	for (uint32_t pos = 0; (rc = cps_tree_extent(root->tree, ino, pos, &e)) == 1;
-	     pos++) {
+	for (; rc == 1; rc = cps_tree_extent(root->tree, ino, ++pos, &e)) {
 		uint64_t from = e.logical > off ? e.logical : off;
 		uint64_t end = e.logical + e.len;
 		ssize_t n;
@@ -58,7 +58,7 @@ static ssize_t read_sparse(struct cps_root *root, uint32_t ino,
 		if (e.logical >= off + len)
 			return (ssize_t)len;
 		if (end <= off)
-			continue;
+			continue; /* a damaged tree: they are in order */
 		if (end > off + len)
 			end = off + len;
 		n = read_stored(content, buf + (from - off), end - from,

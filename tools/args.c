@@ -4,33 +4,9 @@
 #include <string.h>
 
 #include "store/base/buf.h"
+#include "store/base/distance.h"
 #include "store/base/path.h"
 #include "tools/command.h"
-
-#define WORD_MAX 64
-
-static size_t distance(const char *a, const char *b)
-{
-	size_t la = strlen(a), lb = strlen(b), row[WORD_MAX + 1];
-
-	if (la > WORD_MAX || lb > WORD_MAX)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= lb; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= la; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= lb; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			best = row[j] + 1 < best ? row[j] + 1 : best;
-			row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-		}
-	}
-	return row[lb];
-}
 
 const char *cps_nearest(const char *word, const char *(*get)(const void *ctx, size_t i),
 			const void *ctx, size_t count)
@@ -40,7 +16,7 @@ const char *cps_nearest(const char *word, const char *(*get)(const void *ctx, si
 
 	for (size_t i = 0; i < count; i++) {
 		const char *candidate = get(ctx, i);
-		size_t d = candidate ? distance(word, candidate) : SIZE_MAX;
+		size_t d = candidate ? cps_distance(word, candidate) : SIZE_MAX;
 
 		if (d < least) {
 			least = d;

@@ -148,7 +148,8 @@ static int cmd_exec(struct cps_app *app, const struct cps_command *cmd, int argc
 		return CPS_EXIT_FAILED;
 	}
 	if (cps_store_open(app->root, &app->store, &app->err) < 0 ||
-	    cps_live_running(app, args.args[0], &live) < 0)
+	    cps_live_running(app, args.args[0], &live) < 0 ||
+	    cps_live_answers(app, &live) < 0)
 		return CPS_EXIT_FAILED;
 	if (make_process(app, cmd, &args, &live, &env, &process) < 0)
 		return cps_run_failed(app, cmd);

@@ -10,7 +10,8 @@
 #include "tools/options.h"
 #include "tools/run_options.h"
 
-#define SHORT_ID 12
+#define START_TRIES    250
+#define START_PAUSE_US 20000
 
 /* A container outlives us; what we were given by accident must not live with it. */
 static void drop_descriptors(void)
@@ -263,17 +264,32 @@ const struct cps_command cps_cmd_run = {
 
 /* ---- start, attach ---- */
 
-static int start_one(struct cps_app *app, const char *text, bool attach, bool input)
+/* *again: somebody else starts it just now. */
+static int try_start(struct cps_app *app, const char *text, bool attach, bool input,
+		     bool *again)
 {
 	cps_auto(cps_live) struct cps_live live = CPS_LIVE_INIT;
 	int rc = cps_live_find(app, text, &live);
 
 	if (rc < 0)
 		return rc;
-	if (!cps_live_is_running(&live))
-		rc = cps_live_start(app, &live, attach, input);
-	else if (attach)
-		rc = cps_live_attach(app, &live, input);
+	if (cps_live_is_running(&live))
+		return attach ? cps_live_attach(app, &live, input) : 0;
+	rc = cps_live_start(app, &live, attach, input);
+	*again = rc == -EBUSY && !cps_live_is_mounted(&live);
+	return rc;
+}
+
+static int start_one(struct cps_app *app, const char *text, bool attach, bool input)
+{
+	bool again = false;
+	int rc = try_start(app, text, attach, input, &again);
+
+	for (int i = 0; i < START_TRIES && again; i++) {
+		usleep(START_PAUSE_US);
+		again = false;
+		rc = try_start(app, text, attach, input, &again);
+	}
 	if (rc >= 0 && !attach)
 		puts(text);
 	return rc;

@@ -16,22 +16,12 @@
 #define ASIDE      ".capas-cp.%08x" /* while it takes the place of another file */
 #define ASIDE_LEN  24
 
-/** Where an inode with several names was made first. */
-struct made {
-	char *path; /* owned; from the base folder */
-	dev_t dev;
-	ino_t ino;
-};
-
 struct extraction {
 	struct cps_root *root;
 	const struct cps_extract_opts *opts;
 	struct cps_extract_result *result;
-	int base;            /* folder that paths are told from; borrowed */
-	struct cps_buf path; /* of what is being made */
-	uint32_t *links;     /* by inode: position in `made` plus one; 0: none yet */
-	struct made *made;
-	size_t made_count, made_cap;
+	struct cps_buf path; /* of what is being made, from the base folder */
+	struct cps_first_names firsts;
 	uint32_t aside; /* number of the last file that was made aside */
 	uint8_t buf[COPY_BYTES];
 	struct cps_err *err;
@@ -159,59 +149,10 @@ static int make_file(struct extraction *x, int dirfd, const char *name, uint32_t
 
 /* ---- hard links ---- */
 
-static int note_made(struct extraction *x, int dirfd, const char *name, uint32_t ino)
-{
-	struct stat st;
-
-	if (!x->links)
-		x->links =
-			calloc(cps_tree_inode_count(x->root->tree), sizeof(*x->links));
-	if (!x->links ||
-	    cps_grow(&x->made, &x->made_cap, x->made_count + 1, sizeof(*x->made)) < 0)
-		return cps_err_nomem(x->err);
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return fail(x, -errno);
-	x->made[x->made_count] =
-		(struct made){strdup(cps_buf_cstr(&x->path)), st.st_dev, st.st_ino};
-	if (!x->made[x->made_count].path)
-		return cps_err_nomem(x->err);
-	x->links[ino] = (uint32_t)++x->made_count;
-	return 0;
-}
-
-/* The folder of the first name, opened without leaving the base. */
-static int open_parent(struct extraction *x, const struct made *first,
-		       const char **name)
-{
-	const char *slash = strrchr(first->path, '/');
-	cps_auto(cps_free) char *parent =
-		slash ? strndup(first->path, (size_t)(slash - first->path))
-		      : strdup(".");
-
-	*name = slash ? slash + 1 : first->path;
-	return parent ? cps_open_beneath(x->base, parent, O_PATH | O_DIRECTORY)
-		      : -ENOMEM;
-}
-
 static int make_link(struct extraction *x, int dirfd, const char *name, uint32_t ino,
 		     const struct cps_inode *in)
 {
-	const struct made *first = &x->made[x->links[ino] - 1];
-	cps_auto(cps_fd) int parent = -1;
-	const char *old;
-	struct stat st;
-
-	parent = open_parent(x, first, &old);
-	/* What is there must still be what was made. */
-	if (parent < 0 || fstatat(parent, old, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    st.st_dev != first->dev || st.st_ino != first->ino)
-		return -ESTALE;
-	return linkat(parent, old, dirfd, name, 0) < 0 ? -errno : 0;
-}
-
-static bool has_first_name(const struct extraction *x, uint32_t ino)
-{
-	return x->links && ino < cps_tree_inode_count(x->root->tree) && x->links[ino];
+	return cps_first_names_link(&x->firsts, ino, dirfd, name);
 }
 
 /* ---- everything else ---- */
@@ -306,14 +247,15 @@ static int put_file(struct extraction *x, int dirfd, const char *name, uint32_t 
 {
 	int rc = -ENOENT;
 
-	if (has_first_name(x, ino))
+	if (cps_first_names_has(&x->firsts, ino))
 		rc = make(x, dirfd, name, ino, in, make_link);
 	/* A file system without links, or too many of them: a copy then. */
 	if (rc == 0 || rc == -EISDIR)
 		return rc;
 	rc = make(x, dirfd, name, ino, in, fn);
 	if (rc == 0 && in->nlink > 1)
-		rc = note_made(x, dirfd, name, ino);
+		rc = cps_first_names_add(&x->firsts, ino, dirfd, name,
+					 cps_buf_cstr(&x->path), x->err);
 	return rc;
 }
 
@@ -357,7 +299,8 @@ static struct extraction *begin(struct cps_root *root, int base,
 	}
 	*result = (struct cps_extract_result){0};
 	x->root = root;
-	x->base = base;
+	x->firsts.base = base;
+	x->firsts.inode_count = cps_tree_inode_count(root->tree);
 	x->opts = opts;
 	x->result = result;
 	x->err = err;
@@ -366,10 +309,7 @@ static struct extraction *begin(struct cps_root *root, int base,
 
 static void end(struct extraction *x)
 {
-	for (size_t i = 0; i < x->made_count; i++)
-		free(x->made[i].path);
-	free(x->made);
-	free(x->links);
+	cps_first_names_release(&x->firsts);
 	cps_buf_release(&x->path);
 	free(x);
 }

@@ -10,9 +10,10 @@
 #include "store/root.h"
 #include "tools/run/spec.h"
 
-#define ENV_FILE_MAX (1u << 20) /* bytes */
-#define NANO_CPUS    1000000000.0
-#define MEMORY_LEAST (6u << 20) /* bytes; docker's */
+#define ENV_FILE_MAX  (1u << 20) /* bytes */
+#define NANO_CPUS     1000000000.0
+#define HOSTNAME_MOST 63         /* bytes; docker's */
+#define MEMORY_LEAST  (6u << 20) /* bytes; docker's */
 
 static int replace(char **at, const char *text)
 {
@@ -335,6 +336,16 @@ static int lists(struct cps_app *app, const struct cps_command *cmd,
 	return rc == -ENOMEM ? cps_err_nomem(&app->err) : rc;
 }
 
+/* It becomes a word of /etc/hosts. */
+static bool is_hostname(const char *text)
+{
+	size_t len = 0;
+
+	while ((unsigned char)text[len] > ' ' && text[len] != 0x7f)
+		len++;
+	return text[len] == '\0' && len <= HOSTNAME_MOST;
+}
+
 /* What would only fail at the start is told before there is a container. */
 static int check(struct cps_app *app, const struct cps_container_config *c)
 {
@@ -351,7 +362,7 @@ static int check(struct cps_app *app, const struct cps_container_config *c)
 				 "the working directory '%s' is invalid, it needs to "
 				 "be an absolute path",
 				 c->working_dir);
-	if (rc >= 0 && strlen(c->hostname) > 63)
+	if (rc >= 0 && !is_hostname(c->hostname))
 		rc = cps_err_set(&app->err, -EINVAL, "invalid hostname: '%s'",
 				 c->hostname);
 	if (rc >= 0 && c->runtime[0] && strcmp(c->runtime, "runc") != 0 &&

@@ -62,24 +62,6 @@ static int put_bytes(struct tar_out *t, uint32_t ino, uint64_t size)
 
 /* ---- headers ---- */
 
-static enum cps_tar_type tar_type(uint32_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFDIR:
-		return CPS_TAR_DIR;
-	case S_IFLNK:
-		return CPS_TAR_SYMLINK;
-	case S_IFCHR:
-		return CPS_TAR_CHR;
-	case S_IFBLK:
-		return CPS_TAR_BLK;
-	case S_IFIFO:
-		return CPS_TAR_FIFO;
-	default:
-		return CPS_TAR_REG;
-	}
-}
-
 static int compare_xattrs(const void *a, const void *b)
 {
 	const struct cps_tar_xattr *x = a, *y = b;
@@ -172,7 +154,7 @@ static int find_first(struct tar_out *t, uint32_t ino, const char **link)
 /* Anything but a folder. */
 static int put_file(struct tar_out *t, uint32_t ino, const struct cps_inode *in)
 {
-	enum cps_tar_type type = tar_type(in->mode);
+	enum cps_tar_type type = cps_tar_type_of(in->mode);
 	const char *link = NULL;
 	int rc = in->nlink > 1 ? find_first(t, ino, &link) : 0;
 

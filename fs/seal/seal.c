@@ -61,24 +61,6 @@ static int list(void *ctx, uint64_t dir, struct cps_pack_list *out, struct cps_e
 
 /* ---- the source ---- */
 
-static enum cps_tar_type type_of(mode_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFDIR:
-		return CPS_TAR_DIR;
-	case S_IFLNK:
-		return CPS_TAR_SYMLINK;
-	case S_IFCHR:
-		return CPS_TAR_CHR;
-	case S_IFBLK:
-		return CPS_TAR_BLK;
-	case S_IFIFO:
-		return CPS_TAR_FIFO;
-	default:
-		return CPS_TAR_REG;
-	}
-}
-
 static int read_xattr(struct cps_seal *s, uint64_t ino, const char *name, size_t *len)
 {
 	ssize_t n = cps_top_xattr_get(s->top, ino, name, NULL, 0);
@@ -163,7 +145,7 @@ static int describe(void *ctx, const struct cps_pack_item *item, const char *pat
 		rc = fill_xattrs(s, item->handle, out);
 	if (rc < 0)
 		return cps_err_sys(err, rc, "cannot be read");
-	out->type = type_of(st.st_mode);
+	out->type = cps_tar_type_of(st.st_mode);
 	out->mode = st.st_mode & 07777;
 	out->uid = st.st_uid;
 	out->gid = st.st_gid;

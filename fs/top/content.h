@@ -23,9 +23,4 @@ void cps_piece_end(struct cps_top *top, struct cps_piece *piece);
 ssize_t cps_piece_read(struct cps_top *top, uint64_t ino, const struct cps_piece *piece,
 		       void *buf, unsigned int flags);
 
-static inline uint64_t cps_least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 #endif

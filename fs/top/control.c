@@ -83,8 +83,11 @@ static void *serve(void *arg)
 	};
 
 	for (;;) {
-		if (poll(fds, CPS_ARRAY_LEN(fds), -1) < 0 && errno != EINTR)
-			return NULL;
+		if (poll(fds, CPS_ARRAY_LEN(fds), -1) < 0) {
+			if (errno != EINTR)
+				return NULL;
+			continue; /* nothing was filled in */
+		}
 		if (fds[1].revents)
 			return NULL;
 		if (fds[0].revents) {
@@ -155,7 +158,7 @@ bool cps_control_alive(int dirfd)
 {
 	cps_auto(cps_fd) int fd = cps_unix_connect(dirfd, SOCKET, SOCK_SEQPACKET);
 
-	return fd >= 0;
+	return fd >= 0 || fd == -ETIME;
 }
 
 int cps_control_mark(int dirfd, const char *name, uint64_t *upto, struct cps_err *err)

@@ -1,5 +1,3 @@
-#include "fs/top/files.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,19 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fs/top/files_internal.h"
 #include "fs/top/ranges.h"
+#include "store/base/fd.h"
 #include "store/base/mem.h"
-
-struct cps_file {
-	struct cps_file *chain;         /* of its slot */
-	struct cps_file *newer, *older; /* among the open ones */
-	uint32_t number;
-	unsigned int users;
-	int fd; /* -1: closed for now */
-	bool dirty;
-	bool first;             /* to be synced before the log */
-	struct cps_loose loose; /* end 0: nothing is */
-};
 
 #define NAME_LEN 9 /* "%08x" */
 
@@ -90,7 +79,7 @@ static void close_idle(struct cps_files *files)
 	}
 }
 
-static int open_file(struct cps_files *files, struct cps_file *f, bool make)
+int cps_file_open(struct cps_files *files, struct cps_file *f, bool make)
 {
 	int flags = (files->writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC;
 	char name[NAME_LEN];
@@ -111,7 +100,7 @@ static int open_file(struct cps_files *files, struct cps_file *f, bool make)
 	return 0;
 }
 
-static void forget(struct cps_files *files, struct cps_file *f)
+void cps_file_forget(struct cps_files *files, struct cps_file *f)
 {
 	struct cps_file **at = slot_of(files, f->number);
 
@@ -127,7 +116,7 @@ static void forget(struct cps_files *files, struct cps_file *f)
 	free(f);
 }
 
-static struct cps_file *find(struct cps_files *files, uint32_t number)
+struct cps_file *cps_file_find(struct cps_files *files, uint32_t number)
 {
 	struct cps_file *f = *slot_of(files, number);
 
@@ -153,7 +142,7 @@ static struct cps_file *add(struct cps_files *files, uint32_t number)
 int cps_files_get(struct cps_files *files, uint32_t number, bool make,
 		  struct cps_file **out)
 {
-	struct cps_file *f = find(files, number);
+	struct cps_file *f = cps_file_find(files, number);
 	int rc;
 
 	if (!f)
@@ -161,10 +150,10 @@ int cps_files_get(struct cps_files *files, uint32_t number, bool make,
 	if (!f)
 		return -ENOMEM;
 	f->users++;
-	rc = open_file(files, f, make);
+	rc = cps_file_open(files, f, make);
 	if (rc < 0) {
 		if (--f->users == 0 && !f->dirty)
-			forget(files, f);
+			cps_file_forget(files, f);
 		return rc;
 	}
 	*out = f;
@@ -196,11 +185,25 @@ int cps_files_doom(struct cps_files *files, uint32_t number)
 	return 0;
 }
 
+void cps_file_remove(struct cps_files *files, uint32_t number)
+{
+	struct cps_file *f = cps_file_find(files, number);
+	char name[NAME_LEN];
+
+	if (f && f->users) {
+		cps_files_doom(files, number); /* somebody reads it: next time */
+		return;
+	}
+	unlinkat(files->dirfd, name_of(number, name), 0);
+	if (f)
+		cps_file_forget(files, f);
+}
+
 /* ---- what is given back ---- */
 
 void cps_files_loosen(struct cps_files *files, const struct cps_loose *loose)
 {
-	struct cps_file *f = find(files, loose->number);
+	struct cps_file *f = cps_file_find(files, loose->number);
 
 	if (!f)
 		f = add(files, loose->number);
@@ -217,7 +220,7 @@ void cps_files_loosen(struct cps_files *files, const struct cps_loose *loose)
 		f->loose.end = loose->end;
 }
 
-static void tighten(struct cps_files *files, struct cps_file *f)
+void cps_file_tighten(struct cps_files *files, struct cps_file *f)
 {
 	files->loose_count -= f->loose.end != 0;
 	f->loose.end = 0;
@@ -225,20 +228,20 @@ static void tighten(struct cps_files *files, struct cps_file *f)
 
 void cps_files_tighten(struct cps_files *files, uint32_t number)
 {
-	struct cps_file *f = find(files, number);
+	struct cps_file *f = cps_file_find(files, number);
 
 	if (f)
-		tighten(files, f);
+		cps_file_tighten(files, f);
 }
 
-static int cut_end(int fd, uint64_t off)
+static void cut_end(int fd, uint64_t off)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) < 0)
-		return -errno;
 	/* Also where it ends already: space may be set aside behind that. */
-	return ftruncate(fd, (uint64_t)st.st_size < off ? st.st_size : (off_t)off);
+	if (fstat(fd, &st) == 0)
+		(void)!ftruncate(fd,
+				 (uint64_t)st.st_size < off ? st.st_size : (off_t)off);
 }
 
 void cps_files_punch(struct cps_files *files, uint32_t number, uint64_t off,
@@ -250,152 +253,19 @@ void cps_files_punch(struct cps_files *files, uint32_t number, uint64_t off,
 	if (cps_files_get(files, number, false, &f) < 0)
 		return;
 	if (end == CPS_RANGE_END)
-		(void)cut_end(f->fd, off);
+		cut_end(f->fd, off);
 	else
 		(void)fallocate(f->fd, punch, (off_t)off, (off_t)(end - off));
 	cps_files_put(files, f);
 }
 
-/* ---- syncing ---- */
-
-static int add_fd(struct cps_files *files, struct cps_file *f,
-		  struct cps_files_sync *out, size_t *cap)
-{
-	int rc = cps_grow(&out->fds, cap, out->count + 1, sizeof(*out->fds));
-	int fd;
-
-	if (rc == 0)
-		rc = open_file(files, f, false);
-	if (rc < 0)
-		return rc;
-	fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	out->fds[out->count++] = fd;
-	f->dirty = f->first = false;
-	return 0;
-}
-
-static int take_loose(struct cps_files *files, struct cps_files_sync *out)
-{
-	if (!files->loose_count)
-		return 0;
-	out->loose = malloc(files->loose_count * sizeof(*out->loose));
-	if (!out->loose)
-		return -ENOMEM;
-	for (size_t i = 0; i < CPS_ARRAY_LEN(files->slots); i++)
-		for (struct cps_file *f = files->slots[i]; f; f = f->chain)
-			if (f->loose.end) {
-				out->loose[out->loose_count++] = f->loose;
-				tighten(files, f);
-			}
-	return 0;
-}
-
-static bool among(const uint32_t *numbers, size_t count, uint32_t number)
-{
-	for (size_t i = 0; i < count; i++)
-		if (numbers[i] == number)
-			return true;
-	return false;
-}
-
-static int add_dirty(struct cps_files *files, const uint32_t *numbers, size_t count,
-		     struct cps_files_sync *out)
-{
-	size_t cap = 0;
-	int rc = 0;
-
-	for (size_t i = 0; i < CPS_ARRAY_LEN(files->slots) && rc == 0; i++)
-		for (struct cps_file *f = files->slots[i]; f && rc == 0; f = f->chain)
-			if (f->dirty &&
-			    (f->first || !numbers || among(numbers, count, f->number)))
-				rc = add_fd(files, f, out, &cap);
-	return rc;
-}
-
-bool cps_files_dirty(struct cps_files *files, const uint32_t *numbers, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		const struct cps_file *f = find(files, numbers[i]);
-
-		if (f && f->dirty)
-			return true;
-	}
-	return false;
-}
-
-int cps_files_sync_begin(struct cps_files *files, const uint32_t *numbers, size_t count,
-			 struct cps_files_sync *out)
-{
-	int rc;
-
-	*out = (struct cps_files_sync){.dirfd = -1, .doomed = files->doomed_count};
-	rc = add_dirty(files, numbers, count, out);
-	if (rc == 0)
-		rc = take_loose(files, out);
-	if (rc == 0 && files->folder_dirty) {
-		out->dirfd = fcntl(files->dirfd, F_DUPFD_CLOEXEC, 0);
-		if (out->dirfd < 0)
-			rc = -errno;
-		files->folder_dirty = false;
-	}
-	return rc;
-}
-
-int cps_files_sync_do(struct cps_files_sync *sync, int log_fd)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < sync->count; i++)
-		if (fdatasync(sync->fds[i]) < 0 && rc == 0)
-			rc = -errno;
-	if (sync->dirfd >= 0 && fsync(sync->dirfd) < 0 && rc == 0)
-		rc = -errno;
-	if (rc == 0 && fdatasync(log_fd) < 0)
-		rc = -errno;
-	return rc;
-}
-
-static void remove_doomed(struct cps_files *files, uint32_t number)
-{
-	struct cps_file *f = find(files, number);
-	char name[NAME_LEN];
-
-	if (f && f->users) {
-		cps_files_doom(files, number); /* somebody reads it: next time */
-		return;
-	}
-	unlinkat(files->dirfd, name_of(number, name), 0);
-	if (f)
-		forget(files, f);
-}
-
-void cps_files_sync_end(struct cps_files *files, struct cps_files_sync *sync, int rc)
-{
-	size_t rest;
-
-	for (size_t i = 0; i < sync->count; i++)
-		close(sync->fds[i]);
-	free(sync->fds);
-	free(sync->loose);
-	if (sync->dirfd >= 0)
-		close(sync->dirfd);
-	if (rc < 0 || sync->doomed == 0)
-		return;
-	for (size_t i = 0; i < sync->doomed; i++)
-		remove_doomed(files, files->doomed[i]);
-	rest = files->doomed_count - sync->doomed;
-	memmove(files->doomed, files->doomed + sync->doomed,
-		rest * sizeof(*files->doomed));
-	files->doomed_count = rest;
-}
+/* ---- when a top is opened ---- */
 
 int cps_files_trim(struct cps_files *files, uint32_t number, uint64_t size)
 {
+	cps_auto(cps_fd) int fd = -1;
 	char name[NAME_LEN];
 	struct stat st;
-	int fd, rc;
 
 	name_of(number, name);
 	if (fstatat(files->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -403,25 +273,19 @@ int cps_files_trim(struct cps_files *files, uint32_t number, uint64_t size)
 	if ((uint64_t)st.st_size <= size)
 		return 0;
 	fd = openat(files->dirfd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	rc = ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
-	close(fd);
-	return rc;
+	return fd < 0 || ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
 }
 
 int cps_files_sweep(struct cps_files *files, uint32_t from,
 		    bool (*keep)(void *ctx, uint32_t number), void *ctx)
 {
-	int fd = fcntl(files->dirfd, F_DUPFD_CLOEXEC, 0);
+	cps_auto(cps_fd) int fd = fcntl(files->dirfd, F_DUPFD_CLOEXEC, 0);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *de;
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	if (!dir)
 		return -errno;
-	}
+	CPS_TAKE_FD(fd);
 	rewinddir(dir);
 	while ((de = readdir(dir))) {
 		char *end;

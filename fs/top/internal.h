@@ -109,6 +109,13 @@ bool cps_top_reclaim(struct cps_top *top);
 /* All functions below are called under the lock. */
 
 #define CPS_LOWER_DEAD (1u << 31) /* it lost its last name, and its node is gone */
+/* So many look-ups are counted; one that had more is never forgotten. */
+#define CPS_LOWER_REFS_MAX (CPS_LOWER_DEAD - 1)
+
+static inline uint64_t cps_least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
 
 static inline bool cps_is_lower(uint64_t ino)
 {

@@ -256,7 +256,9 @@ void cps_top_ref(struct cps_top *top, uint64_t ino)
 		return;
 	cps_top_lock(top);
 	if (cps_is_lower(ino)) {
-		top->lower_refs[cps_lower_pos(ino)]++;
+		uint32_t *lower = &top->lower_refs[cps_lower_pos(ino)];
+
+		*lower += (*lower & CPS_LOWER_REFS_MAX) < CPS_LOWER_REFS_MAX;
 	} else {
 		n = cps_node_find(top, ino);
 		if (n)
@@ -268,7 +270,6 @@ void cps_top_ref(struct cps_top *top, uint64_t ino)
 void cps_top_forget(struct cps_top *top, uint64_t ino, uint64_t count)
 {
 	struct cps_node *n;
-	uint32_t *lower;
 
 	if (!top->writable || ino == 0)
 		return;
@@ -278,9 +279,11 @@ void cps_top_forget(struct cps_top *top, uint64_t ino, uint64_t count)
 		if (n)
 			n->refs -= count < n->refs ? count : n->refs;
 	} else if (cps_lower_pos(ino) < cps_tree_inode_count(top->root->tree)) {
-		lower = &top->lower_refs[cps_lower_pos(ino)];
-		*lower -= count < (*lower & ~CPS_LOWER_DEAD) ? (uint32_t)count
-							     : *lower & ~CPS_LOWER_DEAD;
+		uint32_t *lower = &top->lower_refs[cps_lower_pos(ino)];
+		uint32_t held = *lower & CPS_LOWER_REFS_MAX;
+
+		if (held < CPS_LOWER_REFS_MAX)
+			*lower -= (uint32_t)cps_least(count, held);
 	}
 	if (n)
 		cps_node_drop_if_dead(top, n);

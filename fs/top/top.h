@@ -43,7 +43,7 @@ struct cps_top_opts {
  *  written. `id` is the chainID of the root; a top of another one is refused.
  *  -EBUSY another process writes it; -ESTALE of another image; -ENOENT no such mark;
  *  -EBADMSG not a log, or a volatile one of an earlier boot. What a damaged log loses
- * is said by cps_warn() and kept beside it. */
+ *  is said by cps_warn() and kept beside it. */
 int cps_top_open(struct cps_root *root, int dirfd, const struct cps_digest *id,
 		 const struct cps_top_opts *opts, struct cps_top **out,
 		 struct cps_err *err);

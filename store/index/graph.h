@@ -13,10 +13,9 @@
 
 /* Inode flags beyond the public ones; they stay inside index files. */
 enum {
-	CPS_INODE_SYNTH = 0x100, /* a parent that the layer did not name */
-	CPS_INODE_OPAQUE =
-		0x200, /* a directory that hides its lower namesake's content */
-	CPS_INODE_LINK = 0x400, /* a hard link whose target is in a lower layer */
+	CPS_INODE_SYNTH = 0x100,  /* a parent that the layer did not name */
+	CPS_INODE_OPAQUE = 0x200, /* a folder that hides what is below its namesake */
+	CPS_INODE_LINK = 0x400,   /* a hard link whose target is in a lower layer */
 	CPS_INODE_WHITEOUT = 0x800,
 };
 
@@ -77,6 +76,11 @@ int64_t cps_graph_xattr_set(struct cps_graph *g, const void *set, size_t len);
 /** A folder of mode 0755 that nobody described. Its dent or -ENOMEM. */
 int64_t cps_graph_mkdir(struct cps_graph *g, uint32_t parent, const char *name,
 			size_t len, uint32_t order);
+
+/** Let an inode be what a member says that is no hard link. What it hides stays. 0;
+ *  -ENOMEM, -EFBIG. */
+int cps_graph_describe(struct cps_graph *g, uint32_t inode,
+		       const struct cps_tar_entry *e);
 
 static inline struct cps_gnode_inode *cps_graph_of(const struct cps_graph *g,
 						   uint32_t dent)

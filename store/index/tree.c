@@ -242,6 +242,27 @@ int cps_tree_extent(const struct cps_tree *tree, uint32_t ino, uint32_t pos,
 	return rc < 0 ? rc : 1;
 }
 
+int cps_tree_extent_at(const struct cps_tree *tree, uint32_t ino, uint64_t off,
+		       uint32_t *pos, struct cps_extent *out)
+{
+	const uint8_t *p = cps_table_inode(&tree->table, ino);
+	uint32_t low = 0, high = p ? cps_le32(p + 52) : 0;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		int rc = cps_tree_extent(tree, ino, middle, out);
+
+		if (rc < 0)
+			return rc;
+		if (out->logical + out->len > off)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	*pos = low;
+	return cps_tree_extent(tree, ino, low, out);
+}
+
 int cps_tree_hidden(const struct cps_tree *tree, uint32_t *pos, struct cps_hidden *out)
 {
 	const uint8_t *p;

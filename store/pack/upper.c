@@ -39,26 +39,11 @@ static int fill(struct cps_upper *u, int dirfd, const char *name, struct stat *s
 {
 	int rc = 0;
 
-	switch (st->st_mode & S_IFMT) {
-	case S_IFDIR:
-		out->type = CPS_TAR_DIR;
-		break;
-	case S_IFLNK:
-		out->type = CPS_TAR_SYMLINK;
+	out->type = cps_tar_type_of(st->st_mode);
+	if (out->type == CPS_TAR_SYMLINK) {
 		rc = read_link(dirfd, name, u->link, sizeof(u->link));
 		out->link = u->link;
-		break;
-	case S_IFCHR:
-		out->type = CPS_TAR_CHR;
-		break;
-	case S_IFBLK:
-		out->type = CPS_TAR_BLK;
-		break;
-	case S_IFIFO:
-		out->type = CPS_TAR_FIFO;
-		break;
-	default:
-		out->type = CPS_TAR_REG;
+	} else if (out->type == CPS_TAR_REG) {
 		out->size = (uint64_t)st->st_size;
 		rc = open_file(u, dirfd, name, st);
 	}

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "store/tar/internal.h"
 
@@ -206,6 +207,24 @@ static int check_entry(const struct cps_tar_entry *entry, struct cps_err *err)
 		return cps_err_set(err, -EOVERFLOW, "device %u:%u has no form in tar",
 				   entry->major, entry->minor);
 	return 0;
+}
+
+enum cps_tar_type cps_tar_type_of(uint32_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFDIR:
+		return CPS_TAR_DIR;
+	case S_IFLNK:
+		return CPS_TAR_SYMLINK;
+	case S_IFCHR:
+		return CPS_TAR_CHR;
+	case S_IFBLK:
+		return CPS_TAR_BLK;
+	case S_IFIFO:
+		return CPS_TAR_FIFO;
+	default:
+		return CPS_TAR_REG;
+	}
 }
 
 int cps_tar_format_header(const struct cps_tar_entry *entry, struct cps_buf *out,

@@ -9,19 +9,11 @@
 # What is written is half text and half noise, in files of one size, in a hundred folders.
 # The images are stored, not compressed: that is what both do unless asked. "again" is a
 # second commit of the same changes: what is there already need not be stored.
-set -eu -o pipefail
-SRC=$(cd "$(dirname "$0")/../.." && pwd)
-CAPAS=$(readlink -f "$1")
-TMPDIR=${BENCH_DIR:-/var/tmp}
-. "${SRC:?}/tests/system/lib.sh" || exit 1
-layout=$(readlink -f "$2")
-tag=$3
-rounds=${ROUNDS:-3}
+. "$(dirname "$0")/lib.sh" || exit 1
+use_layout "${2-}" "${3-}"
 files=${FILES:-10000}
 bytes=$((${MB:-500} * 1000000 / files))
-need_fuse
-need buildah jq
-trap 'exit 1' INT TERM
+need buildah
 
 cat >"$TMP/fill.py" <<'P'
 import os, random, sys
@@ -34,45 +26,39 @@ for i in range(files):
     with open(f"{folder}/{i}", "wb") as f:
         f.write(noise.randbytes(size // 2) + text[:size - size // 2])
 P
-tar -C "$layout" -cf "$TMP/image.tar" .
-"$CAPAS" --quiet load -i "$TMP/image.tar" >/dev/null
-rm "$TMP/image.tar"
+load_layout
 bld() { buildah --root "$TMP/storage" --runroot "$TMP/run" --storage-driver overlay "$@"; }
 finish() {
-	umount "$MNT" 2>/dev/null || true
 	bld rm -a >/dev/null 2>&1 || true
 	bld rmi -a -f >/dev/null 2>&1 || true
-	umount "$TMP/storage/overlay" 2>/dev/null || true
-	rm -rf "${TMP:?}"
+	cleanup
 }
 trap finish EXIT
 
-seconds() { # seconds NAME COMMAND...
-	local name=$1 a b
+timed() { # timed NAME COMMAND...
+	local name=$1 us
 	shift
 	sync
-	a=$(date +%s%N)
-	"$@" >/dev/null
-	b=$(date +%s%N)
-	echo "$name $(((b - a) / 1000))" >>"$TMP/results"
+	us=$(took "$@")
+	echo "$name $us" >>"$TMP/results"
 }
 for round in $(seq "$rounds"); do
 	"$CAPAS" mount --rw --top "r$round" "$tag" "$MNT"
 	python3 "$TMP/fill.py" "$MNT" "$files" "$bytes"
-	seconds capas-mounted "$CAPAS" commit "r$round" "new:$round"
-	seconds capas-again "$CAPAS" commit "r$round" "again:$round"
+	timed capas-mounted "$CAPAS" commit "r$round" "new:$round"
+	timed capas-again "$CAPAS" commit "r$round" "again:$round"
 	"$CAPAS" umount "$MNT"
 	"$CAPAS" rmi "new:$round" "again:$round" >/dev/null
 	"$CAPAS" gc >/dev/null
-	seconds capas-unmounted "$CAPAS" commit "r$round" "new:$round"
+	timed capas-unmounted "$CAPAS" commit "r$round" "new:$round"
 	"$CAPAS" rmi "new:$round" >/dev/null
 	"$CAPAS" rm "r$round" >/dev/null
 	"$CAPAS" gc >/dev/null
 
 	container=$(bld from "oci:$layout:$tag")
 	python3 "$TMP/fill.py" "$(bld mount "$container")" "$files" "$bytes"
-	seconds buildah bld commit --quiet "$container" "new:$round"
-	seconds buildah-again bld commit --quiet "$container" "again:$round"
+	timed buildah bld commit --quiet "$container" "new:$round"
+	timed buildah-again bld commit --quiet "$container" "again:$round"
 	bld rm "$container" >/dev/null
 	bld rmi -f "new:$round" "again:$round" >/dev/null 2>&1 || true
 done

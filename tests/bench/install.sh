@@ -4,30 +4,19 @@
 # usage: tests/bench/install.sh CAPAS LAYOUT TAG   (root; needs podman and Debian's mirror)
 #   ROUNDS=3    each figure is the median of so many rounds
 #   PACKAGE=git
-set -eu -o pipefail
-SRC=$(cd "$(dirname "$0")/../.." && pwd)
-CAPAS=$(readlink -f "$1")
-TMPDIR=${BENCH_DIR:-/var/tmp}
-. "${SRC:?}/tests/system/lib.sh" || exit 1
-layout=$(readlink -f "$2")
-tag=$3
-rounds=${ROUNDS:-3}
+. "$(dirname "$0")/lib.sh" || exit 1
+use_layout "${2-}" "${3-}"
 package=${PACKAGE:-git}
-need_fuse
-need podman jq
-trap 'exit 1' INT TERM
+need podman
 pod() { podman --root "$TMP/pod" --runroot "$TMP/podrun" --storage-driver overlay --runtime runc --cgroup-manager cgroupfs "$@"; }
 finish() {
 	pod rm -af >/dev/null 2>&1 || true
 	pod rmi -af >/dev/null 2>&1 || true
-	umount "$TMP/pod/overlay" 2>/dev/null || true
-	umount "$MNT/proc" "$MNT" 2>/dev/null || true
-	rm -rf "${TMP:?}"
+	cleanup
 }
 trap finish EXIT
 
-tar -C "$layout" -cf "$TMP/image.tar" .
-"$CAPAS" --quiet load -i "$TMP/image.tar" >/dev/null
+load_layout
 "$CAPAS" run --name fetch "$tag" sh -ec "apt-get update -q && apt-get install -q -y --download-only $package" >"$TMP/log" 2>&1 ||
 	skip "no mirror: $(tail -1 "$TMP/log")"
 "$CAPAS" commit fetch ready:1 >/dev/null
@@ -52,10 +41,8 @@ in_chroot() {
 for round in $(seq "$rounds"); do
 	for who in capas podman chroot; do
 		sync
-		a=$(date +%s%N)
-		"in_$who" >"$TMP/log" 2>&1 || fail "$who: $(tail -3 "$TMP/log")"
-		b=$(date +%s%N)
-		echo "$who $(((b - a) / 1000))" >>"$TMP/results"
+		us=$(took "in_$who")
+		echo "$who $us" >>"$TMP/results"
 	done
 done
 python3 - "$TMP/results" <<'P'

@@ -3,23 +3,14 @@
 # few and in many layers, indexed, merged, mounted and walked.
 # usage: tests/bench/merge.sh CAPAS BENCH_LAYERS    (root; build/ci/tests/bench.layers)
 #   ENTRIES=1000000  LAYERS="1 16 128"  ROUNDS=3  BENCH_DIR=/var/tmp (2 GB)
-set -eu -o pipefail
-SRC=$(cd "$(dirname "$0")/../.." && pwd)
-CAPAS=$(readlink -f "$1")
-TMPDIR=${BENCH_DIR:-/var/tmp}
-. "${SRC:?}/tests/system/lib.sh" || exit 1
+. "$(dirname "$0")/lib.sh" || exit 1
 maker=$(readlink -f "$2")
 entries=${ENTRIES:-1000000}
-rounds=${ROUNDS:-3}
-need_fuse
-trap 'exit 1' INT TERM
 
-median() { sort -n | awk '{a[NR]=$1} END {print a[int((NR+1)/2)]}'; }
 ms() {
-	local from=${EPOCHREALTIME/./} to
-	"$@" >/dev/null
-	to=${EPOCHREALTIME/./}
-	echo $(((to - from) / 1000))
+	local us
+	us=$(took "$@")
+	echo $((us / 1000))
 }
 mount_and_list() { "$CAPAS" mount "oci:$TMP/image:bench" "$MNT" && ls "$MNT"; }
 # mounts BEFORE: the median of some mounts, BEFORE done ahead of each
@@ -75,9 +66,9 @@ measure() { # measure LAYERS: one row
 		$((peak / 1024)) "$before" "$after" $((walk / 1000)) $((walk % 1000 / 100))
 }
 
-load_before=$(cut -d' ' -f1-3 /proc/loadavg)
+load_before=$(load)
 echo "| layers | entries seen | MB of tar | index | merge | mount of a known image to first ls | index B/entry | tree B/entry | peak of a merge | KiB when mounted, anonymous + file | KiB after find | find, first |"
 echo "|---|---|---|---|---|---|---|---|---|---|---|---|"
 for n in ${LAYERS:-1 16 128}; do measure "$n"; done
 echo
-echo "$rounds rounds, load before $load_before, after $(cut -d' ' -f1-3 /proc/loadavg)."
+echo "$rounds rounds, load before $load_before, after $(load)."

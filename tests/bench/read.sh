@@ -3,24 +3,15 @@
 # usage: tests/bench/read.sh CAPAS LAYOUT TAG      (root; drops the page cache)
 #   ROUNDS=3     each figure is the median of so many rounds
 #   ONLY=REGEX   rows to measure
-#   BENCH_DIR    where to work; the file system there is measured too (/var/tmp)
 #
 # The contenders take turns inside every round, each round beginning with another, so
 # that a machine whose speed wanders slows all of them. "cold": page cache, dentries and
 # inodes are dropped after mounting (what capas keeps of decoded content in its store
 # stays, so only the first round decodes it); "from mount": dropped before, the mount counts.
-set -eu -o pipefail
-SRC=$(cd "$(dirname "$0")/../.." && pwd)
-CAPAS=$(readlink -f "$1")
-TMPDIR=${BENCH_DIR:-/var/tmp}
-. "${SRC:?}/tests/system/lib.sh" || exit 1
-layout=$(readlink -f "$2")
-tag=$3
-rounds=${ROUNDS:-3}
+. "$(dirname "$0")/lib.sh" || exit 1
+use_layout "${2-}" "${3-}"
 only=${ONLY:-.}
-need_fuse
-need jq fuse-overlayfs cc zcat
-trap 'exit 1' INT TERM
+need fuse-overlayfs cc zcat
 
 contenders=(cap ovl fovl)
 cc -O2 -D_GNU_SOURCE -o "$TMP/probe" "$SRC/tests/bench/probe.c"
@@ -28,14 +19,11 @@ mkdir -p "${TMP:?}"/{cap,ovl,fovl,first}
 
 # ---- clocks ----
 
-drop() { sync; echo 3 >/proc/sys/vm/drop_caches; }
-median() { sort -n | awk '{a[NR]=$1} END {print a[int((NR+1)/2)]}'; }
 # ms COMMAND...: how long it took
 ms() {
-	local from=${EPOCHREALTIME/./} to
-	"$@" >/dev/null 2>"$TMP/err" || fail "'$*': $(cat "$TMP/err")"
-	to=${EPOCHREALTIME/./}
-	printf '%d.%03d\n' $(((to - from) / 1000)) $(((to - from) % 1000))
+	local us
+	us=$(took "$@")
+	printf '%d.%03d\n' $((us / 1000)) $((us % 1000))
 }
 wanted() { [[ $1 =~ $only ]]; }
 # turns ROUND: the contenders, another one first every round
@@ -46,28 +34,13 @@ turns() {
 
 # ---- the contenders ----
 
-manifest=$(jq -r --arg t "$tag" '.manifests[]
-	| select(.annotations["org.opencontainers.image.ref.name"]==$t)
-	| .digest' "$layout/index.json")
-mapfile -t blobs < <(jq -r '.layers[].digest' \
-	"$layout/blobs/sha256/${manifest#sha256:}" | sed "s,^sha256:,$layout/blobs/sha256/,")
-lower=
+use_layers "$TMP"
 blob_bytes=0 tar_bytes=0
-for i in "${!blobs[@]}"; do
-	lower=$TMP/l$i${lower:+:$lower}
-	blob_bytes=$((blob_bytes + $(stat -c %s "${blobs[i]}")))
-	tar_bytes=$((tar_bytes + $(zcat "${blobs[i]}" | wc -c)))
+for blob in "${blobs[@]}"; do
+	blob_bytes=$((blob_bytes + $(stat -c %s "$blob")))
+	tar_bytes=$((tar_bytes + $(zcat "$blob" | wc -c)))
 done
 
-# unpack DIR: the layers as overlayfs wants them
-unpack() {
-	local i
-	for i in "${!blobs[@]}"; do
-		mkdir -p "${1:?}/l$i"
-		tar -C "$1/l$i" --xattrs --xattrs-include='*' --numeric-owner \
-			-xzf "${blobs[i]}"
-	done
-}
 mount_one() {
 	case $1 in
 	cap) "$CAPAS" mount "$tag" "$TMP/cap" ;;
@@ -93,20 +66,21 @@ print_row() {
 }
 # row NAME BUDGET cold|warm|mount COMMAND...   DIR is the command's last argument
 row() {
-	local name=$1 limit=$2 heat=$3 round m
+	local name=$1 limit=$2 heat=$3 round m t
 	shift 3
 	wanted "$name" || return 0
 	for ((round = 0; round < rounds; round++)); do
 		for m in $(turns "$round"); do
 			if [ "$heat" = mount ]; then
 				drop
-				note "$m" "$(ms from_mount "$m" "$@")"
+				t=$(ms from_mount "$m" "$@")
 			else
 				mount_one "$m"
 				[ "$heat" = cold ] || "$@" "$TMP/$m" >/dev/null
 				[ "$heat" = warm ] || drop
-				note "$m" "$(ms "$@" "$TMP/$m")"
+				t=$(ms "$@" "$TMP/$m")
 			fi
+			note "$m" "$t"
 			umount_one "$m"
 		done
 	done
@@ -119,11 +93,12 @@ from_mount() {
 }
 # Mount and list the root, everything in the page cache.
 mount_row() {
-	local name="mount to first ls, warm" round m
+	local name="mount to first ls, warm" round m t
 	wanted "$name" || return 0
 	for ((round = 0; round < rounds * 3; round++)); do
 		for m in $(turns "$round"); do
-			note "$m" "$(ms from_mount "$m" ls)"
+			t=$(ms from_mount "$m" ls)
+			note "$m" "$t"
 			umount_one "$m"
 		done
 	done
@@ -160,15 +135,16 @@ import unittest, asyncio, sqlite3, decimal, urllib.request'
 
 # First use, by turns: index and mount with an empty store, or unpack.
 first_use() {
-	local round
+	local round t
 	for ((round = 0; round < rounds; round++)); do
 		rm -rf "${TMP:?}/first.store" "${TMP:?}/first.dir"
 		drop
-		note first "$(CAPAS_ROOT=$TMP/first.store ms "$CAPAS" mount \
-			"oci:$layout:$tag" "$TMP/first")"
+		t=$(CAPAS_ROOT=$TMP/first.store ms "$CAPAS" mount "oci:$layout:$tag" "$TMP/first")
+		note first "$t"
 		umount "$TMP/first"
 		drop
-		note untar "$(ms unpack "$TMP/first.dir")"
+		t=$(ms unpack_layers "$TMP/first.dir")
+		note untar "$t"
 	done
 	first_ms=$(middle first) untar_ms=$(middle untar)
 	rm -rf "${TMP:?}/first.store" "${TMP:?}/first.dir"
@@ -177,12 +153,9 @@ first_use() {
 
 # ---- the run ----
 
-load() { cut -d' ' -f1-3 /proc/loadavg; }
 load_before=$(load)
-unpack "$TMP"
-tar -C "$layout" -cf "$TMP/image.tar" .
-"$CAPAS" --quiet load -i "$TMP/image.tar" >/dev/null
-rm "$TMP/image.tar"
+unpack_layers "$TMP"
+load_layout
 mount_one ovl
 entries=$(find "$TMP/ovl" -xdev | wc -l)
 umount_one ovl

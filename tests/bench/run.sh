@@ -1,15 +1,12 @@
 #!/bin/bash
 # How long a container takes from the command to its end: `capas run --rm IMAGE true`
 # against runc on a prepared bundle, podman over kernel overlayfs, and unshare + chroot.
-# Usage: tests/bench/run.sh CAPAS [ROUNDS]. Needs root, busybox; best alone on the machine.
-set -eu
-CAPAS=$(readlink -f "${1:?usage: run.sh CAPAS [ROUNDS]}")
-SRC=$(cd "$(dirname "$0")/../.." && pwd)
-export CAPAS SRC
-. "${SRC:?}/tests/system/lib.sh" || exit 1
+# usage: tests/bench/run.sh CAPAS      (root; needs busybox)
+#   ROUNDS=30   each figure is the median of so many rounds
+. "$(dirname "$0")/lib.sh" || exit 1
 . "${SRC:?}/tests/system/lib-run.sh"
 small_image small
-python3 - "$CAPAS" "${TMP:?}" "${2:-30}" <<'P'
+python3 - "$CAPAS" "${TMP:?}" "${ROUNDS:-30}" <<'P'
 import json, os, shutil, subprocess, sys, time
 capas, tmp, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
 null = subprocess.DEVNULL

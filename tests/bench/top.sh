@@ -2,21 +2,12 @@
 # What a change of the top costs in memory, in the log and when it is mounted again.
 # usage: tests/bench/top.sh CAPAS      (root)
 #   COUNT=100000  changes of each kind
-set -eu -o pipefail
-capas=$(readlink -f "${1:?}")
+. "$(dirname "$0")/lib.sh" || exit 1
+need getfattr
 count=${COUNT:-100000}
-work=$(mktemp -d "${BENCH_DIR:-/var/tmp}/capas-bench.XXXXXX")
-export CAPAS_ROOT=${work:?}/store
-root=$work/root
-cleanup() {
-	umount "$root" 2>/dev/null || true
-	rm -rf "${work:?}"
-}
-trap cleanup EXIT
-mkdir -p "$root"
 
 # The lower files: 1 KiB each, 1000 in a folder.
-python3 - "$count" <<'P' | "$capas" --quiet import - lower >/dev/null
+python3 - "$count" <<'P' | "$CAPAS" --quiet import - lower >/dev/null
 import io, sys, tarfile
 data = b"x" * 1024
 with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as tar:
@@ -30,11 +21,11 @@ with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as tar:
         tar.addfile(entry, io.BytesIO(data))
 P
 
-driver() { getfattr --only-values -n user.capas.driver "$root" 2>/dev/null; }
+driver() { getfattr --only-values -n user.capas.driver "$MNT" 2>/dev/null; }
 memory() { awk '/^RssAnon/ {print $2 * 1024}' "/proc/$(driver)/status"; }
 # change KIND: all of them
 change() {
-	python3 - "$root" "$count" "$1" <<'P'
+	python3 - "$MNT" "$count" "$1" <<'P'
 import os, sys
 root, count, kind = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 data = b"y" * 1024
@@ -52,30 +43,21 @@ for i in range(count):
             f.write(data)
 P
 }
-milliseconds() {
-	local a b
-	a=$(date +%s%N)
-	"$@" >/dev/null
-	b=$(date +%s%N)
-	echo $(((b - a) / 1000000))
-}
 
 printf '%-8s %10s %14s %14s %14s %10s %10s\n' kind changes 'memory/change' 'again/change' 'log/change' 'change s' 'mount ms'
 for kind in create chmod append unlink; do
-	"$capas" mount --rw --top "$kind" lower "$root"
+	"$CAPAS" mount --rw --top "$kind" lower "$MNT"
 	before=$(memory)
-	a=$(date +%s%N)
-	change "$kind"
-	b=$(date +%s%N)
+	change_us=$(took change "$kind")
 	# The kernel forgets what it looked up: what is left is the top's own.
 	echo 2 >/proc/sys/vm/drop_caches
 	after=$(memory)
 	log=$(stat -c %s "$CAPAS_ROOT/tops"/*/log | sort -n | tail -1)
-	"$capas" umount "$root"
-	ms=$(milliseconds "$capas" mount --rw --top "$kind" lower "$root")
+	"$CAPAS" umount "$MNT"
+	us=$(took "$CAPAS" mount --rw --top "$kind" lower "$MNT")
 	again=$(memory)
-	"$capas" umount "$root"
-	"$capas" rm "$kind" >/dev/null 2>&1 || rm -rf "${CAPAS_ROOT:?}/tops"/*
+	"$CAPAS" umount "$MNT"
+	"$CAPAS" rm "$kind" >/dev/null 2>&1 || rm -rf "${CAPAS_ROOT:?}/tops"/*
 	printf '%-8s %10d %14d %14d %14d %10.1f %10d\n' "$kind" "$count" $(((after - before) / count)) \
-		$(((again - before) / count)) $((log / count)) "$(((b - a) / 1000000))e-3" "$ms"
+		$(((again - before) / count)) $((log / count)) "$((change_us / 1000))e-3" $((us / 1000))
 done

@@ -5,65 +5,38 @@
 #   ROUNDS=3        how often; medians are printed
 #   CAPAS_OPTIONS=  more mount options, e.g. nowriteback, to see what a lever buys
 #   APT=vim-tiny    also install this package with apt (needs Debian's mirror); "" not
-set -eu -o pipefail
-capas=$(readlink -f "${1:?}")
-layout=$(readlink -f "${2:?}")
-tag=${3:?}
-rounds=${ROUNDS:-3}
+. "$(dirname "$0")/lib.sh" || exit 1
+use_layout "${2-}" "${3-}"
 apt=${APT-}
-here=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d "${BENCH_DIR:-/var/tmp}/capas-bench.XXXXXX")
-export CAPAS_ROOT=${work:?}/store
-root=$work/root
-results=$work/results
+need fuse-overlayfs gcc
 names="capas overlay fuse-overlayfs"
-cleanup() {
-	umount "$root/dev" 2>/dev/null || true
-	umount "$root" 2>/dev/null || true
-	rm -rf "${work:?}"
-}
-trap cleanup EXIT
-mkdir -p "$root"
-gcc -O2 -D_GNU_SOURCE -o "$work/churn" "$here/churn.c"
-
-# The layers unpacked, as overlayfs wants them.
-manifest=$(jq -r --arg t "$tag" '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"]==$t) | .digest' "$layout/index.json")
-lower=
-i=0
-for digest in $(jq -r '.layers[].digest' "$layout/blobs/sha256/${manifest#sha256:}"); do
-	mkdir -p "$work/l$i"
-	tar -C "$work/l$i" --xattrs --xattrs-include='*' --numeric-owner -xzf "$layout/blobs/sha256/${digest#sha256:}"
-	lower=$work/l$i${lower:+:$lower}
-	i=$((i + 1))
-done
-tar -C "$layout" -cf "$work/image.tar" .
-"$capas" --quiet load -i "$work/image.tar" >/dev/null
+gcc -O2 -D_GNU_SOURCE -o "$TMP/churn" "$SRC/tests/bench/churn.c"
+use_layers "$TMP"
+unpack_layers "$TMP"
+load_layout
 
 mount_one() { # NAME ROUND
-	local up=$work/up-$1-$2
+	local up=$TMP/up-$1-$2
 	case $1 in
-	capas) "$capas" mount --rw --top "r$2" -o "dev,suid${CAPAS_OPTIONS:+,$CAPAS_OPTIONS}" "$tag" "$root" ;;
+	capas) "$CAPAS" mount --rw --top "r$2" -o "dev,suid${CAPAS_OPTIONS:+,$CAPAS_OPTIONS}" "$tag" "$MNT" ;;
 	overlay)
 		mkdir -p "$up" "$up.work"
-		mount -t overlay -o "lowerdir=$lower,upperdir=$up,workdir=$up.work" overlay "$root"
+		mount -t overlay -o "lowerdir=$lower,upperdir=$up,workdir=$up.work" overlay "$MNT"
 		;;
 	fuse-overlayfs)
 		mkdir -p "$up" "$up.work"
-		fuse-overlayfs -o "lowerdir=$lower,upperdir=$up,workdir=$up.work" "$root"
+		fuse-overlayfs -o "lowerdir=$lower,upperdir=$up,workdir=$up.work" "$MNT"
 		;;
 	esac
 }
-now() { date +%s%N; }
 # timed NAME COMMAND...: one line "NAME 1 microseconds"
 timed() {
-	local name=$1 a b
+	local name=$1 us
 	shift
-	a=$(now)
-	"$@" >"$work/log" 2>&1 || { tail -5 "$work/log" >&2; return 1; }
-	b=$(now)
-	echo "$name 1 $(((b - a) / 1000))"
+	us=$(took "$@")
+	echo "$name 1 $us"
 }
-in_root() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"; }
+in_root() { chroot "$MNT" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"; }
 build() {
 	in_root sh -ec 'mkdir -p /build && cd /build
 	for i in $(seq 40); do
@@ -82,21 +55,21 @@ install() { in_root sh -ec "apt-get update -q && apt-get install -y -q --no-inst
 run_one() { # NAME ROUND
 	mount_one "$1" "$2"
 	# Not every contender lets devices be opened.
-	mount --bind /dev "$root/dev"
+	mount --bind /dev "$MNT/dev"
 	{
-		"$work/churn" "$root"
+		"${TMP:?}/churn" "$MNT"
 		timed python-imports imports
 		timed gcc-40-files build
 		timed git-add-commit repository
 		if [ -n "$apt" ]; then
-			cp /etc/resolv.conf "$root/etc/resolv.conf"
+			cp /etc/resolv.conf "$MNT/etc/resolv.conf"
 			timed apt-install install
 		fi
-		umount "$root/dev"
-		timed rm-rf-usr-share rm -rf "$root/usr/share"
-		timed umount umount "$root"
-	} | sed "s/^/$1 /" >>"$results"
-	rm -rf "$work/up-$1-$2" "$work/up-$1-$2.work"
+		umount "$MNT/dev"
+		timed rm-rf-usr-share rm -rf "${MNT:?}/usr/share"
+		timed umount umount "$MNT"
+	} | sed "s/^/$1 /" >>"$TMP/results"
+	rm -rf "${TMP:?}/up-$1-$2" "${TMP:?}/up-$1-$2.work"
 	sync
 }
 for round in $(seq "$rounds"); do
@@ -105,7 +78,7 @@ for round in $(seq "$rounds"); do
 	done
 done
 
-python3 - "$results" <<'P'
+python3 - "$TMP/results" <<'P'
 import collections, math, statistics, sys
 times, order = collections.defaultdict(list), []
 for line in open(sys.argv[1]):

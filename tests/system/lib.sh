@@ -12,7 +12,7 @@ cleanup() {
 	awk -v t="${TMP:?}" '$5 == t || index($5, t "/") == 1 {print $5}' /proc/self/mountinfo | sort -r |
 		while read -r dir; do umount -l "$dir"; done
 	cd /
-	rm -rf "${TMP:?}"
+	rm -rf --one-file-system "${TMP:?}"
 }
 trap cleanup EXIT
 

@@ -170,6 +170,37 @@ static void unknown_fields_of_the_config_stay(void **state)
 	assert_string_equal(image->layers[1].created_by, "capas commit");
 }
 
+/* Docker writes null for what is not set; anybody may write anything. */
+static void changes_apply_to_whatever_a_config_holds(void **state)
+{
+	static const char *const changes[] = {
+		"LABEL a=b",       "ENV B=2",   "VOLUME /data",
+		"VOLUME [\"/x\"]", "EXPOSE 80", "ENV A=3",
+	};
+	static const char *const there[] = {
+		"\"Labels\":{\"a\":\"b\"}",
+		"\"Volumes\":{\"/data\":{},\"/x\":{}}",
+		"\"ExposedPorts\":{\"80/tcp\":{}}",
+		"\"Env\":[1,null,\"A=3\",\"B=2\"]",
+	};
+	struct fixture *fx = *state;
+	cps_auto(cps_image_free) struct cps_image *parent = parent_from(
+		fx,
+		"{\"config\":{\"Labels\":null,\"Volumes\":null,\"ExposedPorts\":[],"
+		"\"Env\":[1,null,\"A=1\"]},\"rootfs\":{\"type\":\"layers\","
+		"\"diff_ids\":[\"" DIFF_ID "\"]}}",
+		OCI, "application/vnd.oci.image.layer.v1.tar");
+	cps_auto(cps_image_free) struct cps_image *image = commit(
+		fx, parent, give,
+		(struct cps_commit_opts){.name = "child",
+					 .changes = changes,
+					 .change_count = CPS_ARRAY_LEN(changes)});
+
+	for (size_t i = 0; i < CPS_ARRAY_LEN(there); i++)
+		if (!strstr(cps_buf_cstr(&image->config), there[i]))
+			fail_msg("no %s: %s", there[i], cps_buf_cstr(&image->config));
+}
+
 static void docker_images_become_oci_images(void **state)
 {
 	static const char *const types[][2] = {
@@ -319,6 +350,7 @@ int main(void)
 		T(a_layer_goes_on_top),
 		T(nothing_new_is_a_line_of_history),
 		T(unknown_fields_of_the_config_stay),
+		T(changes_apply_to_whatever_a_config_holds),
 		T(docker_images_become_oci_images),
 		T(without_a_parent_it_stands_alone),
 		T(a_compressed_layer_has_the_same_diff_id),

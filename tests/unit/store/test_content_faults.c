@@ -87,6 +87,28 @@ static void a_disk_that_fails_for_a_while_is_read_again(void **state)
 	cps_content_close(content);
 }
 
+/* Nobody is told of an error that no line of the log explains. */
+static void an_error_is_told_once_somebody_waits_for_it(void **state)
+{
+	cps_auto(cps_cache_free) struct cps_cache *cache = open_cache(1, 0);
+	cps_auto(cps_fd) int unreadable = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct cps_content *content;
+	unsigned int before;
+	char buf[100];
+	int fd;
+
+	(void)state;
+	content = open_content(cache, &plain, NULL, &fd);
+	assert_int_equal(dup2(unreadable, fd), fd);
+	before = atomic_load(&log_lines);
+	assert_int_equal(cps_content_pread(content, buf, 100, 0, CPS_READ_NOWAIT),
+			 -EAGAIN);
+	assert_int_equal(atomic_load(&log_lines), before);
+	assert_int_equal(cps_content_pread(content, buf, 100, 0, 0), -EIO);
+	assert_int_equal(atomic_load(&log_lines), before + 1);
+	cps_content_close(content);
+}
+
 /* ---- many readers ---- */
 
 struct reader {
@@ -158,6 +180,7 @@ int main(void)
 		cmocka_unit_test(a_damaged_span_is_an_error_and_others_are_not),
 		cmocka_unit_test(a_damaged_span_stays_an_error),
 		cmocka_unit_test(a_disk_that_fails_for_a_while_is_read_again),
+		cmocka_unit_test(an_error_is_told_once_somebody_waits_for_it),
 		cmocka_unit_test(many_readers_share_one_small_cache),
 	};
 

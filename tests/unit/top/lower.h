@@ -2,7 +2,7 @@
 #define TEST_TOP_LOWER_H
 
 /* A root of one uncompressed layer, made in memory, with one of everything that a top
- * treats differently. Also for programs without cmocka: what fails aborts.
+ * treats differently.
  *
  *   a/f1       10000 bytes, 06755, 1:2, user.color=blue, security.capability
  *   a/f2       the same inode
@@ -19,14 +19,8 @@
  *   pipe       a fifo
  */
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-
-#include "store/base/fd.h"
+#include "../memory_root.h"
 #include "store/base/le.h"
-#include "store/root.h"
 
 #define LOWER_F1_BYTES   10000u
 #define LOWER_BIG_BYTES  (1u << 20)
@@ -37,30 +31,10 @@
 #define LOWER_FAT_BYTES  60000u
 #define LOWER_MTIME_S    1000000000
 
-static inline void must(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	perror(what);
-	abort();
-}
-
 /* The layer's content: the byte at an offset of its stream. */
 static inline uint8_t lower_byte(uint64_t at)
 {
 	return (uint8_t)(at * 7 + at / 251 + 1);
-}
-
-static inline int lower_content(uint64_t *len)
-{
-	static uint8_t bytes[2u << 20];
-	int fd = memfd_create("layer", MFD_CLOEXEC);
-
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		bytes[i] = lower_byte(i);
-	must(fd >= 0 && cps_write_full(fd, bytes, sizeof(bytes)) == 0, "the layer");
-	*len = sizeof(bytes);
-	return fd;
 }
 
 /* Where contents start in the stream. */
@@ -75,13 +49,6 @@ enum {
 #define LOWER_FILE(name, at, bytes)                                                    \
 	.path = (name), .link = "", .type = CPS_TAR_REG, .data_off = (at),             \
 	.size = (bytes), .stored_size = (bytes), .mtime_s = LOWER_MTIME_S
-
-static inline void lower_add(struct cps_index_builder *b, const struct cps_tar_entry *e)
-{
-	struct cps_err err = CPS_ERR_INIT;
-
-	must(cps_index_add(b, e, &err) == 0, e->path);
-}
 
 static inline void lower_add_files(struct cps_index_builder *b)
 {
@@ -112,7 +79,7 @@ static inline void lower_add_files(struct cps_index_builder *b)
 	};
 
 	for (size_t i = 0; i < CPS_ARRAY_LEN(entries); i++)
-		lower_add(b, &entries[i]);
+		must_add(b, &entries[i]);
 }
 
 static inline void lower_add_others(struct cps_index_builder *b)
@@ -155,7 +122,7 @@ static inline void lower_add_others(struct cps_index_builder *b)
 	};
 
 	for (size_t i = 0; i < CPS_ARRAY_LEN(entries); i++)
-		lower_add(b, &entries[i]);
+		must_add(b, &entries[i]);
 	for (unsigned int i = 0; i < LOWER_MANY; i++) {
 		char path[16];
 		struct cps_tar_entry e = {
@@ -164,50 +131,21 @@ static inline void lower_add_others(struct cps_index_builder *b)
 			.mode = 0644};
 
 		snprintf(path, sizeof(path), "many/n%02u", i);
-		lower_add(b, &e);
+		must_add(b, &e);
 	}
-}
-
-static inline void lower_tree(struct cps_root *root)
-{
-	cps_auto(cps_buf) struct cps_buf index = CPS_BUF_INIT(0);
-	struct cps_index_builder *b = cps_index_builder_new();
-	struct cps_digest key = {0};
-	struct cps_tree_layer layer = {0};
-	struct cps_index *open = NULL;
-
-	must(b != NULL, "index");
-	lower_add_files(b);
-	lower_add_others(b);
-	must(cps_index_finish(b, &key, false, &index, NULL) == 0, "index");
-	cps_index_builder_free(b);
-	must(cps_index_open(index.data, index.len, NULL, &open, NULL) == 0, "index");
-	layer.index = open;
-	must(cps_tree_merge(&layer, 1, &key, &root->mem, NULL) == 0, "merge");
-	cps_index_close(open);
-	must(cps_tree_open(root->mem.data, root->mem.len, NULL, &root->tree, NULL) == 0,
-	     "tree");
 }
 
 static inline struct cps_root *lower_root(void)
 {
-	struct cps_root *root = calloc(1, sizeof(*root));
-	struct cps_blob blob = {0};
+	static uint8_t bytes[2u << 20];
+	struct cps_index_builder *b = cps_index_builder_new();
 
-	must(root != NULL, "root");
-	blob.fd = lower_content(&blob.size);
-	lower_tree(root);
-	root->image = calloc(1, sizeof(*root->image));
-	root->image->layers = calloc(1, sizeof(*root->image->layers));
-	root->image->layer_count = 1;
-	root->image->layers[0].blob.fd = -1;
-	root->image->layers[0].created_by = strdup("COPY . /");
-	must(cps_cache_new(1u << 20, 0, &root->cache, NULL) == 0, "cache");
-	root->contents = calloc(1, sizeof(struct cps_content *));
-	root->content_count = 1;
-	must(cps_content_open(root->cache, &blob, NULL, &root->contents[0], NULL) == 0,
-	     "content");
-	return root;
+	must(b != NULL, "index");
+	lower_add_files(b);
+	lower_add_others(b);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = lower_byte(i);
+	return memory_root(b, memory_layer(bytes, sizeof(bytes)), sizeof(bytes));
 }
 
 #endif

@@ -1,5 +1,7 @@
 #include "contents.h"
 
+#include "fs/top/internal.h"
+
 static void only_one_writes_and_nobody_writes_a_bare_one(void **state)
 {
 	struct fixture *fx = *state;
@@ -43,11 +45,27 @@ static void modified_means_more_than_a_name(void **state)
 	assert_false(cps_top_modified(fx->top, fx_find(fx, "hole")));
 }
 
+/* A count that wrapped would say that it is gone, or let it go while it is in use. */
+static void what_is_looked_up_without_end_is_held(void **state)
+{
+	struct fixture *fx = *state;
+	uint64_t big = fx_find(fx, "big");
+
+	fx->top->lower_refs[cps_lower_pos(big)] = CPS_LOWER_REFS_MAX - 1;
+	for (int i = 0; i < 3; i++)
+		cps_top_ref(fx->top, big);
+	assert_int_equal(fx_unlink(fx, "big"), 0);
+	cps_top_forget(fx->top, big, CPS_LOWER_REFS_MAX);
+	assert_int_equal(fx_stat(fx, big).st_nlink, 0);
+	assert_lower(fx, big, 0, 100, LOWER_BIG_AT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_A_REPLAYED_TOP(only_one_writes_and_nobody_writes_a_bare_one),
 		IN_A_REPLAYED_TOP(modified_means_more_than_a_name),
+		IN_A_TOP(what_is_looked_up_without_end_is_held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
