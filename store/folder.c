@@ -3,7 +3,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int cps_folder_each(int folder, cps_folder_fn fn, void *ctx, struct cps_err *err)
@@ -43,13 +45,18 @@ static int remove_all(int fd, unsigned int depth);
 
 static int remove_one(int dirfd, const char *name, unsigned int depth)
 {
+	static const struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_NO_XDEV,
+	};
 	int fd, rc;
 
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return -errno;
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* What somebody mounted there is not the store's to remove. */
+	fd = (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
 	rc = remove_all(fd, depth + 1);

@@ -15,7 +15,8 @@ typedef int (*cps_folder_fn)(void *ctx, int dirfd, const char *name,
 int cps_folder_each(int folder, cps_folder_fn fn, void *ctx, struct cps_err *err);
 
 /** Remove `name` below `dirfd` with all that is in it; what is gone already is fine. 0
- * or -errno; -ELOOP for folders nested deeper than anything that the store makes. */
+ * or -errno; -EXDEV something is mounted in it; -ELOOP for folders nested deeper than
+ * anything that the store makes. */
 int cps_folder_remove(int dirfd, const char *name);
 
 #endif

@@ -261,8 +261,9 @@ const struct cps_command cps_cmd_rm = {
 
 /* ---- top ---- */
 
-/* The processes in the namespace of the init, as ps(1) wants them: "12,34". */
-static int list_processes(pid_t init, struct cps_buf *out)
+/* The processes in the namespace of the init, as ps(1) wants them: "12,34".
+ * ours  an init of ours is not the user's */
+static int list_processes(pid_t init, bool ours, struct cps_buf *out)
 {
 	DIR *proc = opendir("/proc");
 	struct stat space, st;
@@ -275,7 +276,7 @@ static int list_processes(pid_t init, struct cps_buf *out)
 		rc = -errno;
 	while (rc == 0 && (entry = readdir(proc))) {
 		if (strspn(entry->d_name, "0123456789") != strlen(entry->d_name) ||
-		    atoi(entry->d_name) == init)
+		    (ours && atoi(entry->d_name) == init))
 			continue;
 		snprintf(path, sizeof(path), "/proc/%.20s/ns/pid", entry->d_name);
 		if (stat(path, &st) == 0 && st.st_ino == space.st_ino &&
@@ -299,7 +300,7 @@ static int cmd_top(struct cps_app *app, const struct cps_command *cmd, int argc,
 	rc = cps_live_running(app, args.args[0], &live);
 	if (rc < 0)
 		return CPS_EXIT_FAILED;
-	rc = list_processes(live.state.pid, &pids);
+	rc = list_processes(live.state.pid, !live.config.runtime[0], &pids);
 	if (rc == 0)
 		rc = cps_strings_add(&ps, "ps");
 	if (rc == 0)

@@ -107,12 +107,12 @@ static int create(struct cps_app *app, const struct cps_command *cmd,
 	"The container's files are those of IMAGE with a writable top, which lasts "   \
 	"until `rm`. Without CMD the image's command runs; an image that names "       \
 	"none gives a shell. What stands behind IMAGE belongs to CMD.\n"               \
-	"The network is the host's unless told otherwise; private is one of its "      \
-	"own that reaches out through slirp4netns(1). A path of the host that is "     \
-	"missing is made; a named volume is kept in the store, until its folder in "   \
-	"volumes/ is removed, and empty at first. A VOLUME of the image, or -v DIR, "  \
-	"begins with what the image has there, is no part of a commit, diff or "       \
-	"export, and goes with the container.\n"                                       \
+	"The network is the host's unless told otherwise; private is one of its own"   \
+	" that reaches out through slirp4netns(1) or pasta(1). A path of the host "    \
+	"that is missing is made; a named volume is kept in the store, until its "     \
+	"folder in volumes/ is removed, and empty at first. A VOLUME of the image, "   \
+	"or -v DIR, begins with what the image has there, is no part of a commit, "    \
+	"diff or export, and goes with the container.\n"                               \
 	"Each exec and each exit leaves a mark in the top (exec-1, exit-1, ...), "     \
 	"which `mount --ro --top CONTAINER --at MARK` shows."
 

@@ -60,7 +60,18 @@ search example.org
 	mount --bind /dev/null "$(command -v slirp4netns)"
 	remark
 fi
-probe 125 "needs slirp4netns" -n private "$R" true
+if command -v pasta >/dev/null; then
+	if ip route | grep -q '^default'; then
+		probe 0 "00000000" -n private "$R" sh -c 'grep -w 00000000 /proc/net/route'
+		probe 0 "nameserver 10.0.2.3" -n private -d "nameserver 127.0.0.53
+" "$R" cat /etc/resolv.conf
+		sleep 0.3
+		! pgrep -f "pasta.*netns /proc/self/fd/3" >/dev/null || fail "pasta outlives the sandbox"
+	fi
+	mount --bind /dev/null "$(readlink -f "$(command -v pasta)")"
+	remark
+fi
+probe 125 "needs slirp4netns or pasta" -n private "$R" true
 
 # ---- user namespaces ----
 unshare -Urm true 2>/dev/null || {

@@ -16,7 +16,6 @@
 #include "fs/top/control.h"
 #include "store/base/log.h"
 #include "store/base/unix.h"
-#include "store/folder.h"
 #include "tools/run/crowd.h"
 #include "tools/run/ends.h"
 #include "tools/run/life.h"
@@ -187,6 +186,10 @@ static int begin(struct monitor *m, struct cps_err *err)
 	/* What is mounted in a namespace must have been opened in it. */
 	if (rc == 0)
 		rc = cps_become_root(&rootless, err);
+	/* The bundle of an OCI runtime has the host's volumes mounted in it: whoever
+	 * removes it, after whatever end of ours, must not find them there. */
+	if (rc == 0 && !rootless && o->config->runtime[0])
+		rc = cps_own_mounts(err);
 	if (rc == 0)
 		rc = cps_spec_make(o->store, o->info, o->config, &m->spec, err);
 	m->spec.opts.rootless = rootless;
@@ -274,7 +277,8 @@ static void let_go(struct monitor *m)
 static void end_box(struct monitor *m)
 {
 	cps_sandbox_free(CPS_TAKE(m->box));
-	if (m->bundle[0] && cps_folder_remove(m->folder, BUNDLE) < 0)
+	/* Never what is in it: the host's volumes were mounted there. */
+	if (m->bundle[0] && unlinkat(m->folder, BUNDLE, AT_REMOVEDIR) < 0)
 		cps_warn("the folder '" BUNDLE "' of container '%s' is left",
 			 m->opts->info->name);
 }

@@ -8,10 +8,9 @@
  */
 int cps_net_begin(void);
 
-/** Connect another process's network namespace by slirp4netns; returns when it is
- *  connected.
- *  helper  its process, a child; it ends when it is killed or we end
- *  -ENOTSUP it is not installed; -EIO it failed */
+/** Connect another process's network namespace by slirp4netns, or by pasta; returns
+ * when it is connected. helper  its process, a child; it ends when it is killed or we
+ * end -ENOTSUP none is installed; -EIO it failed */
 int cps_net_connect(pid_t pid, pid_t *helper, struct cps_err *err);
 
 /** A resolv.conf whose name server is that of a private network; owned by the caller.

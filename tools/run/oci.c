@@ -24,6 +24,7 @@
 #include "tools/run/terminal.h"
 
 #define PID_POLL_MS 2
+#define LOG_MAX     2048 /* bytes of what a runtime says of its failure */
 
 /* ---- the bundle ---- */
 
@@ -69,6 +70,35 @@ static void hide_unified(void)
 		umount2("/sys/fs/cgroup/unified", MNT_DETACH);
 }
 
+/* End what runs under the name, and have it forgotten. */
+__attribute__((noreturn)) static void run_delete(const struct cps_oci *oci)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	for (int i = 0; i < 3; i++)
+		dup2(null, i);
+	if (strcmp(oci->runtime, "crun") == 0)
+		hide_unified();
+	execlp(oci->runtime, oci->runtime, "delete", "--force", oci->id, NULL);
+	_exit(127);
+}
+
+__attribute__((noreturn)) static void keep(const struct cps_oci *oci, int alive)
+{
+	sigset_t all;
+	char byte;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	setsid();
+	/* Who holds the container's outputs keeps those that read them waiting. */
+	if (dup2(alive, 0) < 0 || close_range(1, ~0u, 0) < 0 || read(0, &byte, 1) != 0)
+		_exit(0);
+	sigemptyset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	run_delete(oci);
+}
+
 __attribute__((noreturn)) static void run_runtime(const struct cps_oci_setup *setup,
 						  const struct cps_oci *oci, int tty)
 {
@@ -89,8 +119,8 @@ __attribute__((noreturn)) static void run_runtime(const struct cps_oci_setup *se
 		hide_unified();
 	if (fchdir(setup->bundle) < 0)
 		_exit(125);
-	execlp(oci->runtime, oci->runtime, "run", "--bundle", oci->bundle, "--pid-file",
-	       "pid", oci->id, NULL);
+	execlp(oci->runtime, oci->runtime, "--log", "log", "run", "--bundle",
+	       oci->bundle, "--pid-file", "pid", oci->id, NULL);
 	dprintf(2, "%s: %s\n", oci->runtime, strerror(errno));
 	_exit(125);
 }
@@ -105,11 +135,31 @@ static int open_terminal(const struct cps_process *process, int tty[2],
 	return rc < 0 ? cps_err_sys(err, rc, "a terminal") : 0;
 }
 
+/* What the runtime said last: its last line, without the time. */
+static bool read_log(const struct cps_oci_setup *setup, char out[LOG_MAX])
+{
+	cps_auto(cps_fd) int fd =
+		openat(setup->bundle, "log", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	ssize_t len = fd < 0 ? -1 : cps_read_full(fd, out, LOG_MAX - 1);
+	char *line, *words;
+
+	out[len > 0 ? len : 0] = '\0';
+	while (len > 0 && (out[len - 1] == '\n' || out[len - 1] == '"'))
+		out[--len] = '\0';
+	line = strrchr(out, '\n');
+	line = line ? line + 1 : out;
+	words = strstr(line, "msg=\"");
+	line = words ? words + strlen("msg=\"") : line;
+	memmove(out, line, strlen(line) + 1);
+	return out[0] != '\0';
+}
+
 /* The runtime writes the program's process ID when it runs, or ends. */
 static int wait_for_program(const struct cps_oci_setup *setup, struct cps_oci *oci,
 			    struct cps_err *err)
 {
 	struct pollfd end = {.fd = oci->pidfd, .events = POLLIN};
+	char log[LOG_MAX] = "";
 	int ended;
 
 	do {
@@ -124,16 +174,36 @@ static int wait_for_program(const struct cps_oci_setup *setup, struct cps_oci *o
 		}
 	} while (ended == 0);
 	waitpid(oci->pid, NULL, 0);
-	return cps_err_set(err, -EIO, "%s could not run '%s'", oci->runtime,
-			   setup->process->argv[0]);
+	return cps_err_set(err, -EIO, "%s could not run '%s'%s%s", oci->runtime,
+			   setup->process->argv[0], read_log(setup, log) ? ": " : "",
+			   log);
+}
+
+/* A runtime's container does not end with us. So a process waits for our end, and has
+ * the runtime end it then. */
+static int start_keeper(struct cps_oci *oci, struct cps_err *err)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return cps_err_sys(err, -errno, "a pipe");
+	oci->keeper = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0);
+	if (oci->keeper == 0)
+		keep(oci, ends[0]);
+	close(ends[0]);
+	oci->alive = ends[1];
+	return oci->keeper < 0 ? cps_err_sys(err, -errno, "fork") : 0;
 }
 
 static int start(struct cps_oci_setup *setup, struct cps_oci *out, int *master,
 		 struct cps_err *err)
 {
-	int tty[2] = {-1, -1}, rc = 0;
+	int tty[2] = {-1, -1}, rc = start_keeper(out, err);
 
-	if (setup->process->terminal)
+	/* Of a run whose monitor was killed. */
+	unlinkat(setup->bundle, "pid", 0);
+	unlinkat(setup->bundle, "log", 0);
+	if (rc == 0 && setup->process->terminal)
 		rc = open_terminal(setup->process, tty, err);
 	if (rc == 0) {
 		out->pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0);
@@ -157,6 +227,16 @@ static int start(struct cps_oci_setup *setup, struct cps_oci *out, int *master,
 	return rc;
 }
 
+/* The runtime knows all containers of the machine by their names. */
+static char *name_of(const struct cps_sandbox_opts *opts, const char *bundle)
+{
+	char *name = NULL;
+
+	if (opts->cgroup)
+		return strdup(opts->cgroup);
+	return asprintf(&name, "capas-%s", strrchr(bundle, '/') + 1) < 0 ? NULL : name;
+}
+
 int cps_oci_start(const struct cps_sandbox_opts *opts, int root,
 		  const struct cps_process *process, struct cps_oci *out, int *tty,
 		  struct cps_err *err)
@@ -167,12 +247,14 @@ int cps_oci_start(const struct cps_sandbox_opts *opts, int root,
 	*out = (struct cps_oci){.runtime = opts->runtime,
 				.volume_count = opts->volume_count,
 				.pid = -1,
-				.pidfd = -1};
+				.pidfd = -1,
+				.keeper = -1,
+				.alive = -1};
 	setup.bundle = open(opts->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	setup.path = out->bundle = realpath(opts->bundle, NULL);
 	if (setup.bundle < 0 || !out->bundle ||
 	    asprintf(&setup.base, "%s/" CPS_OCI_ROOTFS, out->bundle) < 0 ||
-	    asprintf(&out->id, "capas-%s", strrchr(out->bundle, '/') + 1) < 0) {
+	    (out->id = name_of(opts, out->bundle)) == NULL) {
 		rc = cps_err_sys(err, -errno, "bundle '%s'", opts->bundle);
 	} else {
 		rc = cps_oci_prepare_root(&setup, root, err);
@@ -193,16 +275,8 @@ void cps_oci_kill(const struct cps_oci *oci)
 {
 	pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0);
 
-	if (pid == 0) {
-		int null = open("/dev/null", O_RDWR);
-
-		for (int i = 0; i < 3; i++)
-			dup2(null, i);
-		if (strcmp(oci->runtime, "crun") == 0)
-			hide_unified();
-		execlp(oci->runtime, oci->runtime, "delete", "--force", oci->id, NULL);
-		_exit(127);
-	}
+	if (pid == 0)
+		run_delete(oci);
 	if (pid > 0)
 		waitpid(pid, NULL, 0);
 }
@@ -210,11 +284,16 @@ void cps_oci_kill(const struct cps_oci *oci)
 void cps_oci_release(struct cps_oci *oci)
 {
 	static const char *const files[] = {"config.json", "resolv.conf", "hosts",
-					    "pid"};
+					    "pid", "log"};
 	char path[PATH_MAX];
 
 	if (oci->pid > 0)
 		cps_oci_kill(oci);
+	if (oci->keeper > 0) {
+		kill(oci->keeper, SIGKILL);
+		waitpid(oci->keeper, NULL, 0);
+	}
+	cps_fd_auto(&oci->alive);
 	cps_fd_auto(&oci->pidfd);
 	for (size_t i = 0; oci->bundle && i < CPS_ARRAY_LEN(files); i++) {
 		snprintf(path, sizeof(path), "%s/%s", oci->bundle, files[i]);
@@ -236,5 +315,5 @@ void cps_oci_release(struct cps_oci *oci)
 	}
 	free(oci->id);
 	free(oci->bundle);
-	*oci = (struct cps_oci){.pid = -1, .pidfd = -1};
+	*oci = (struct cps_oci){.pid = -1, .pidfd = -1, .keeper = -1, .alive = -1};
 }

@@ -16,7 +16,9 @@ struct cps_oci {
 	const char *runtime;
 	pid_t pid;
 	int pidfd;
-	pid_t init; /* the program's process, PID 1 inside */
+	pid_t keeper; /* ends all of it when we are killed */
+	int alive;    /* owned; what the keeper waits for the end of */
+	pid_t init;   /* the program's process, PID 1 inside */
 	size_t volume_count;
 };
 

@@ -64,7 +64,10 @@ static int mount_volumes(const struct cps_oci_setup *setup, struct cps_err *err)
 
 		cps_oci_volume_name(name, i);
 		if (rc == 0 && S_ISDIR(st.st_mode))
-			rc = mkdirat(setup->bundle, name, 0700) < 0 ? -errno : 0;
+			/* One may be left of a run that was killed. */
+			rc = mkdirat(setup->bundle, name, 0700) < 0 && errno != EEXIST
+				     ? -errno
+				     : 0;
 		else if (rc == 0)
 			rc = cps_oci_write_file(setup->bundle, name, "");
 		if (rc == 0) {

@@ -9,6 +9,7 @@
 
 #include "store/base/fd.h"
 #include "store/base/mem.h"
+#include "tools/run/mounts.h"
 #include "tools/run/userns.h"
 
 /* The machine's own namespace has all ids, each as itself. */
@@ -24,10 +25,16 @@ static bool in_user_namespace(void)
 	       outside || count != UINT32_MAX;
 }
 
+int cps_own_mounts(struct cps_err *err)
+{
+	int rc = unshare(CLONE_NEWNS) < 0 ? -errno : cps_mount_all_private();
+
+	return rc < 0 ? cps_err_sys(err, rc, "make a mount namespace") : 0;
+}
+
 int cps_become_root(bool *rootless, struct cps_err *err)
 {
 	struct cps_userns userns;
-
 	int rc;
 
 	*rootless = geteuid() != 0 || in_user_namespace();
@@ -35,7 +42,5 @@ int cps_become_root(bool *rootless, struct cps_err *err)
 		return 0;
 	rc = geteuid() == 0 ? 0 : cps_userns_enter(&userns, err);
 	/* Only who owns the mount namespace may make file systems. */
-	if (rc == 0 && unshare(CLONE_NEWNS) < 0)
-		rc = cps_err_sys(err, -errno, "make a mount namespace");
-	return rc;
+	return rc < 0 ? rc : cps_own_mounts(err);
 }

@@ -11,4 +11,8 @@
  *  rootless  out: not the machine's root */
 int cps_become_root(bool *rootless, struct cps_err *err);
 
+/** What this process mounts from now on nobody else sees, and it goes with the process.
+ *  0; -errno. */
+int cps_own_mounts(struct cps_err *err);
+
 #endif

@@ -24,7 +24,7 @@
 enum cps_net {
 	CPS_NET_HOST,   /* the caller's network */
 	CPS_NET_NONE,   /* loopback only */
-	CPS_NET_PRIVATE /* its own, connected by slirp4netns */
+	CPS_NET_PRIVATE /* its own, connected by slirp4netns or pasta */
 };
 
 /** What to run, and as whom. Strings and arrays are borrowed for the call. */
