@@ -7,33 +7,20 @@
 #include "fs/top/control.h"
 #include "tools/mount_source.h"
 #include "tools/options.h"
+#include "tools/place.h"
 #include "tools/progress.h"
 
 #define WORKERS 1 /* threads that decode ahead */
 
-static int number(const char *text, unsigned int *out)
-{
-	char *end;
-	unsigned long v;
-
-	if (!text)
-		return 0;
-	v = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || v == 0 || v > 100000)
-		return -EINVAL;
-	*out = (unsigned int)v;
-	return 0;
-}
-
 static int root_options(const struct cps_command *cmd, const struct cps_args *args,
 			struct cps_root_opts *out)
 {
-	unsigned int layer = 0, upto = 0;
+	unsigned int layer, upto;
 	bool layers = cps_args_get(cmd, args, "layers") != NULL;
 
 	*out = (struct cps_root_opts){.workers = WORKERS};
-	if (number(cps_args_get(cmd, args, "layer"), &layer) < 0 ||
-	    number(cps_args_get(cmd, args, "upto"), &upto) < 0) {
+	if (cps_layer_number(cps_args_get(cmd, args, "layer"), &layer) < 0 ||
+	    cps_layer_number(cps_args_get(cmd, args, "upto"), &upto) < 0) {
 		cps_complain("mount: layers are counted from 1");
 		return CPS_EXIT_USAGE;
 	}
@@ -206,7 +193,8 @@ const struct cps_command cps_cmd_mount = {
 		"(both on for root), and:\n"
 		"writeback: the kernel collects writes; many small ones cost less, but "
 		"those are lost with a killed driver.\n"
-		"volatile: with --rw, no sync waits for the disk; when the machine goes "
+		"volatile: with --rw, no sync waits for the disk; when the machine "
+		"goes "
 		"down the top is lost.\n"
 		"cache_mb=N: memory for decoded content (64).\n"
 		"keep_mb=N: what the store keeps of it for later mounts, of all images "
