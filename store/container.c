@@ -31,6 +31,11 @@ void cps_container_config_release(struct cps_container_config *config)
 	cps_strings_release(&config->ports);
 	cps_strings_release(&config->binds);
 	cps_strings_release(&config->tmpfs);
+	cps_strings_release(&config->hosts);
+	cps_strings_release(&config->ulimits);
+	cps_strings_release(&config->cap_add);
+	cps_strings_release(&config->cap_drop);
+	cps_strings_release(&config->groups);
 	*config = (struct cps_container_config){0};
 }
 
@@ -69,10 +74,12 @@ int cps_container_save(int folder, const char *name, const json_t *doc, bool dur
 
 	if (rc < 0)
 		return rc;
-	snprintf(aside, sizeof(aside), "%s.new", name);
-	fd = openat(folder, aside,
-		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	snprintf(aside, sizeof(aside), "%s" CPS_CONTAINER_ASIDE, name);
+	/* What is there is written over: it may be room that was set aside. */
+	fd = openat(folder, aside, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	rc = fd < 0 ? -errno : cps_write_full(fd, text.data, text.len);
+	if (rc == 0 && ftruncate(fd, (off_t)text.len) < 0)
+		rc = -errno;
 	if (rc == 0 && durable && fdatasync(fd) < 0)
 		rc = -errno;
 	if (rc == 0 && renameat(folder, aside, folder, name) < 0)
@@ -107,6 +114,12 @@ static json_t *host_config(const struct cps_container_config *c)
 
 	if (put(doc, "Binds", array_of(&c->binds)) < 0 ||
 	    put(doc, "Tmpfs", array_of(&c->tmpfs)) < 0 ||
+	    put(doc, "ExtraHosts", array_of(&c->hosts)) < 0 ||
+	    put(doc, "Ulimits", array_of(&c->ulimits)) < 0 ||
+	    put(doc, "CapAdd", array_of(&c->cap_add)) < 0 ||
+	    put(doc, "CapDrop", array_of(&c->cap_drop)) < 0 ||
+	    put(doc, "GroupAdd", array_of(&c->groups)) < 0 ||
+	    put(doc, "ShmSize", json_integer((json_int_t)c->shm_bytes)) < 0 ||
 	    put(doc, "NetworkMode", json_string(c->network)) < 0 ||
 	    put(doc, "Runtime", json_string(c->runtime)) < 0 ||
 	    put(doc, "AutoRemove", json_boolean(c->auto_remove)) < 0 ||
@@ -129,11 +142,13 @@ int cps_container_config_write(int folder, const struct cps_container_config *co
 
 	if (rc == 0)
 		rc = cps_container_members_write(config, inner, err);
-	if (rc == 0 && (put(inner, "Hostname", json_string(config->hostname)) < 0 ||
-			put(inner, "Image", json_string(config->image)) < 0 ||
-			put(inner, "Tty", json_boolean(config->tty)) < 0 ||
-			put(inner, "OpenStdin", json_boolean(config->open_stdin)) < 0 ||
-			put(doc, "HostConfig", host_config(config)) < 0))
+	if (rc == 0 &&
+	    (put(inner, "Hostname", json_string(config->hostname)) < 0 ||
+	     put(inner, "Image", json_string(config->image)) < 0 ||
+	     put(inner, "Tty", json_boolean(config->tty)) < 0 ||
+	     put(inner, "OpenStdin", json_boolean(config->open_stdin)) < 0 ||
+	     put(inner, "StopTimeout", json_integer((json_int_t)config->stop_s)) < 0 ||
+	     put(doc, "HostConfig", host_config(config)) < 0))
 		rc = cps_err_set(err, -EINVAL, "a name, volume or option is not UTF-8");
 	/* Its folder is synced by whoever publishes it. */
 	return rc < 0 ? rc
@@ -172,8 +187,14 @@ static int read_host_config(const json_t *doc, struct cps_container_config *out)
 	out->memory_bytes = number(doc, "Memory");
 	out->nano_cpus = number(doc, "NanoCpus");
 	out->pids = number(doc, "PidsLimit");
+	out->shm_bytes = number(doc, "ShmSize");
 	return !out->network || !out->runtime || texts(doc, "Binds", &out->binds) < 0 ||
-			       texts(doc, "Tmpfs", &out->tmpfs) < 0
+			       texts(doc, "Tmpfs", &out->tmpfs) < 0 ||
+			       texts(doc, "ExtraHosts", &out->hosts) < 0 ||
+			       texts(doc, "Ulimits", &out->ulimits) < 0 ||
+			       texts(doc, "CapAdd", &out->cap_add) < 0 ||
+			       texts(doc, "CapDrop", &out->cap_drop) < 0 ||
+			       texts(doc, "GroupAdd", &out->groups) < 0
 		       ? -ENOMEM
 		       : 0;
 }
@@ -196,6 +217,7 @@ int cps_container_config_read(int folder, struct cps_container_config *out,
 	out->image = strdup(cps_json_text(inner, "Image"));
 	out->tty = json_is_true(json_object_get(inner, "Tty"));
 	out->open_stdin = json_is_true(json_object_get(inner, "OpenStdin"));
+	out->stop_s = number(inner, "StopTimeout");
 	if (!out->hostname || !out->image ||
 	    read_host_config(json_object_get(doc, "HostConfig"), out) < 0)
 		return cps_err_nomem(err);

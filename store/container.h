@@ -23,11 +23,16 @@ struct cps_container_config {
 	struct cps_strings volumes, ports;  /* as an image names them */
 	bool tty, open_stdin;
 	/* Docker's HostConfig */
-	struct cps_strings binds; /* SOURCE:TARGET[:OPTIONS] */
-	struct cps_strings tmpfs; /* TARGET[:OPTIONS] */
+	struct cps_strings binds;   /* SOURCE:TARGET[:OPTIONS] */
+	struct cps_strings tmpfs;   /* TARGET[:OPTIONS] */
+	struct cps_strings hosts;   /* NAME:ADDRESS, for /etc/hosts */
+	struct cps_strings ulimits; /* NAME=SOFT:HARD */
+	struct cps_strings cap_add, cap_drop, groups;
 	char *network, *runtime;
 	bool auto_remove, read_only;
 	uint64_t memory_bytes, nano_cpus, pids; /* 0: no limit */
+	uint64_t shm_bytes;                     /* 0: as usual */
+	uint64_t stop_s; /* between stop's signal and SIGKILL; 0: as usual */
 };
 
 void cps_container_config_release(struct cps_container_config *config);
@@ -76,7 +81,8 @@ static inline void cps_container_state_auto(struct cps_container_state *state)
 	cps_container_state_release(state);
 }
 
-/** Written aside and renamed.
+/** Written aside and renamed. That it runs takes the room with it in which its end can
+ *  be written on a full disk.
  *  durable  synced: what it says was promised to somebody */
 int cps_container_state_write(int folder, const struct cps_container_state *state,
 			      bool durable, struct cps_err *err);

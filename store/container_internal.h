@@ -14,7 +14,8 @@ int cps_container_members_write(const struct cps_container_config *config, json_
 				struct cps_err *err);
 /** The file of a top's folder as an object. -ENOENT; -EBADMSG. */
 int cps_container_load(int folder, const char *name, json_t **out, struct cps_err *err);
-/** Write a file aside and rename it. */
+/** Write a file aside, under its name with CPS_CONTAINER_ASIDE, and rename it. */
+#define CPS_CONTAINER_ASIDE ".new"
 int cps_container_save(int folder, const char *name, const json_t *doc, bool durable,
 		       struct cps_err *err);
 

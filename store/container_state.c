@@ -1,10 +1,15 @@
 /* state.json: what has become of a container. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "store/base/fd.h"
+#include "store/base/log.h"
 #include "store/container_internal.h"
 #include "store/json.h"
+
+#define ROOM_BYTES 4096u /* what the end of a run takes, and more */
 
 static const char *const statuses[] = {
 	[CPS_CONTAINER_CREATED] = "created",
@@ -18,6 +23,19 @@ void cps_container_state_release(struct cps_container_state *state)
 	*state = (struct cps_container_state){0};
 }
 
+/* However full the disk is by then, the end of what runs has its place. */
+static void keep_room(int folder)
+{
+	static const char zeros[ROOM_BYTES];
+	cps_auto(cps_fd) int fd =
+		openat(folder, CPS_STATE_FILE CPS_CONTAINER_ASIDE,
+		       O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0 || cps_write_full(fd, zeros, sizeof(zeros)) < 0)
+		cps_warn("no room is set aside in a container's folder: %s",
+			 strerror(errno));
+}
+
 int cps_container_state_write(int folder, const struct cps_container_state *s,
 			      bool durable, struct cps_err *err)
 {
@@ -28,6 +46,7 @@ int cps_container_state_write(int folder, const struct cps_container_state *s,
 			  "StartedAt", s->started, "FinishedAt", s->finished,
 			  "ExitCode", s->exit_code, "Runs", (json_int_t)s->runs,
 			  "Error", s->error ? s->error : "");
+	int rc;
 
 	/* Only the error comes from outside, and it may hold any bytes. */
 	if (!doc && s->error && s->error[0]) {
@@ -36,8 +55,12 @@ int cps_container_state_write(int folder, const struct cps_container_state *s,
 		plain.error = (char[]){"an error that is not UTF-8"};
 		return cps_container_state_write(folder, &plain, durable, err);
 	}
-	return doc ? cps_container_save(folder, CPS_STATE_FILE, doc, durable, err)
-		   : cps_err_nomem(err);
+	if (!doc)
+		return cps_err_nomem(err);
+	rc = cps_container_save(folder, CPS_STATE_FILE, doc, durable, err);
+	if (rc == 0 && s->status == CPS_CONTAINER_RUNNING)
+		keep_room(folder);
+	return rc;
 }
 
 static void get_time(const json_t *doc, const char *key, char out[CPS_TIME_TEXT])

@@ -230,6 +230,23 @@ static void sweep(const struct cps_store *store)
 		closedir(dir);
 }
 
+/* What root writes among a user's files is lost to the user; and what is to be run as
+ * root is for root to say. */
+static int check_owner(const struct cps_store *store, struct cps_err *err)
+{
+	struct stat st;
+
+	if (fstat(store->root_fd, &st) < 0)
+		return cps_err_sys(err, -errno, "store '%s'", store->path);
+	if (geteuid() != 0 || st.st_uid == 0)
+		return 0;
+	return cps_err_set(
+		err, -EPERM,
+		"store '%s' belongs to user %u: root would leave files in it "
+		"that they cannot use; run capas as that user",
+		store->path, st.st_uid);
+}
+
 static int open_root(struct cps_store *store, const char *path, struct cps_err *err)
 {
 	cps_auto(cps_buf) struct cps_buf found = CPS_BUF_INIT(0);
@@ -264,6 +281,8 @@ int cps_store_open(const char *path, struct cps_store **out, struct cps_err *err
 	for (int i = 0; i < CPS_DERIVED_KINDS; i++)
 		store->derived_fd[i] = -1;
 	rc = open_root(store, path, err);
+	if (rc == 0)
+		rc = check_owner(store, err);
 	if (rc < 0)
 		return rc;
 	if (open_folders(store) < 0 ||

@@ -25,7 +25,8 @@ enum cps_derived {
 };
 
 /** Open the store at `path`, made with mode 0700 when missing. An existing folder that
- *  is neither empty nor an OCI layout is refused with -ENOTEMPTY.
+ *  is neither empty nor an OCI layout is refused with -ENOTEMPTY, and root is refused
+ *  another user's with -EPERM.
  *  path  NULL: /var/lib/capas for root, $XDG_DATA_HOME/capas or ~/.local/share/capas
  *        for others (CAPAS_ROOT and --root are the caller's business) */
 int cps_store_open(const char *path, struct cps_store **out, struct cps_err *err);

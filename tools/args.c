@@ -110,12 +110,30 @@ static const char *dashes(const struct cps_command *cmd, const char *name)
 	return find_long(cmd, name, strlen(name), true) >= 0 ? "-" : "--";
 }
 
+/* NULL: nothing is known of it. `word` is "--NAME", or "-L..." of that letter. */
+static const struct cps_refusal *find_refusal(const struct cps_command *cmd,
+					      const char *word)
+{
+	for (const struct cps_refusal *r = cmd->refusals; r && r->name; r++) {
+		size_t len = strcspn(word + 2, "=");
+
+		if (word[1] != '-' ? r->letter && r->letter == word[1]
+				   : strlen(r->name) == len &&
+					     memcmp(r->name, word + 2, len) == 0)
+			return r;
+	}
+	return NULL;
+}
+
 static int unknown(const struct cps_command *cmd, const char *word)
 {
+	const struct cps_refusal *refusal = find_refusal(cmd, word);
 	static const char *const globals[] = {"--root", "--debug"};
 	cps_auto(cps_free) char *name = strndup(word, strcspn(word, "="));
 	const char *near;
 
+	if (refusal)
+		return cps_usage(cmd, "--%s: %s", refusal->name, refusal->why);
 	if (!name)
 		return cps_usage(cmd, "unknown option '%s'", word);
 	for (size_t i = 0; i < CPS_ARRAY_LEN(globals); i++)

@@ -53,6 +53,9 @@ static int make_process(struct cps_app *app, const struct cps_command *cmd,
 		return cps_err_set(&app->err, -EINVAL,
 				   "the working directory '%s' is no absolute path",
 				   out->cwd);
+	rc = cps_spec_powers(c, &out->powers, &app->err);
+	if (rc < 0)
+		return rc;
 	rc = cps_spec_env(c, out->terminal, env);
 	if (rc == 0)
 		rc = cps_env_options(app, cmd, args, env);
@@ -145,7 +148,8 @@ static int cmd_exec(struct cps_app *app, const struct cps_command *cmd, int argc
 		return CPS_EXIT_FAILED;
 	}
 	if (cps_store_open(app->root, &app->store, &app->err) < 0 ||
-	    cps_live_running(app, args.args[0], &live) < 0)
+	    cps_live_running(app, args.args[0], &live) < 0 ||
+	    cps_live_answers(app, &live) < 0)
 		return CPS_EXIT_FAILED;
 	if (make_process(app, cmd, &args, &live, &env, &process) < 0)
 		return cps_run_failed(app, cmd);

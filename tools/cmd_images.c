@@ -8,6 +8,7 @@
 #include "tools/human.h"
 #include "tools/images.h"
 #include "tools/options.h"
+#include "tools/rows.h"
 #include "tools/table.h"
 
 /** One line: an image under one of its names. */
@@ -201,15 +202,56 @@ static int print_ids(const struct rows *rows, bool whole)
 	return 0;
 }
 
+static int print_rows_format(struct cps_app *app, const struct rows *all,
+			     const char *format, bool whole)
+{
+	static const struct cps_heading headings[] = {{"ID", "IMAGE ID"},
+						      {"Repository", "REPOSITORY"},
+						      {"Tag", "TAG"},
+						      {"Digest", "DIGEST"},
+						      {"CreatedAt", "CREATED AT"},
+						      {"CreatedSince", "CREATED"},
+						      {"Size", "SIZE"},
+						      {NULL, NULL}};
+	cps_auto(cps_rows) struct cps_rows out = {0};
+	int rc = cps_rows_begin(&out, format, headings, &app->err);
+
+	for (size_t i = 0; i < all->count && rc == 0; i++) {
+		const struct row *row = &all->rows[i];
+		cps_auto(cps_buf) struct cps_buf repo = CPS_BUF_INIT(0);
+		struct json_t *doc = cps_doc_new_object();
+		char text[CPS_HUMAN_MAX];
+
+		cps_doc_put_text(doc, "ID", cps_id_text(&row->id, whole, text));
+		cps_doc_put_text(doc, "Repository", repository(row, &repo));
+		cps_doc_put_text(doc, "Tag", row->named ? row->ref.tag : "<none>");
+		cps_doc_put_text(doc, "Digest",
+				 cps_id_text(&row->manifest, true, text));
+		cps_doc_put_text(doc, "CreatedAt",
+				 cps_local_time_text(row->created, text));
+		cps_doc_put_text(doc, "CreatedSince",
+				 cps_ago_text(row->created, time(NULL), text));
+		cps_doc_put_text(doc, "Size", cps_size_text(row->bytes, text));
+		rc = cps_rows_add(&out, doc, &app->err);
+	}
+	return rc < 0 ? rc : cps_rows_end(&out, &app->err);
+}
+
 static int cmd_images(struct cps_app *app, const struct cps_command *cmd, int argc,
 		      char **argv)
 {
 	__attribute__((cleanup(rows_release))) struct rows rows = {0};
+	const char *format;
 
 	CPS_BEGIN(args);
 	if (collect_rows(app, args.count ? args.args[0] : NULL, &rows) < 0)
 		return CPS_EXIT_FAILED;
-	if (CPS_HAS("json"))
+	format = cps_args_get(cmd, &args, "format");
+	if (format && print_rows_format(app, &rows, format, CPS_HAS("no-trunc")) < 0)
+		return CPS_EXIT_FAILED;
+	if (format)
+		rc = 0;
+	else if (CPS_HAS("json"))
 		rc = print_rows_json(&rows);
 	else if (CPS_HAS("quiet"))
 		rc = print_ids(&rows, CPS_HAS("no-trunc"));
@@ -232,7 +274,10 @@ const struct cps_command cps_cmd_images = {
 			IDS_ONLY,
 			SWITCH("digests", 0, "show the digests of manifests"),
 			NO_TRUNC,
+			FORMAT,
 			JSON,
 		},
-	.more = "NAME may hold * and ?, which match within one component.",
+	.more = "NAME may hold * and ?, which match within one component.\n"
+		"A TEMPLATE has the fields ID, Repository, Tag, Digest, CreatedSince, "
+		"CreatedAt and Size. " TEMPLATE_MORE,
 };

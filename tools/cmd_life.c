@@ -2,6 +2,7 @@
  * and top, their processes. */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,7 +15,8 @@
 #include "tools/run/life.h"
 #include "tools/run/spec.h"
 
-#define STOP_S_DEFAULT 10 /* docker's */
+#define STOP_S_DEFAULT 10       /* docker's */
+#define GRACE_OWN      LONG_MAX /* as the container was told */
 
 /* ---- stop, kill ---- */
 
@@ -27,7 +29,15 @@ static int stop_signal(const struct cps_live *live)
 	return signo > 0 ? signo : SIGTERM;
 }
 
-static int stop_one(struct cps_app *app, const char *text, int signo, int grace_ms)
+static int grace_ms(const struct cps_live *live, long grace_s)
+{
+	if (grace_s == GRACE_OWN)
+		grace_s = live->config.stop_s ? (long)live->config.stop_s
+					      : STOP_S_DEFAULT;
+	return grace_s < 0 ? -1 : (int)grace_s * 1000;
+}
+
+static int stop_one(struct cps_app *app, const char *text, int signo, long grace_s)
 {
 	cps_auto(cps_live) struct cps_live live = CPS_LIVE_INIT;
 	int rc = cps_live_find(app, text, &live);
@@ -35,7 +45,7 @@ static int stop_one(struct cps_app *app, const char *text, int signo, int grace_
 	/* One that does not run is stopped. */
 	if (rc == 0 && live.alive)
 		rc = cps_live_stop(app, &live, signo ? signo : stop_signal(&live),
-				   grace_ms);
+				   grace_ms(&live, grace_s));
 	if (rc == 0)
 		puts(text);
 	return rc;
@@ -45,7 +55,7 @@ static int cmd_stop(struct cps_app *app, const struct cps_command *cmd, int argc
 		    char **argv)
 {
 	const char *name, *seconds;
-	long grace_s = STOP_S_DEFAULT;
+	long grace_s = GRACE_OWN;
 	int status = CPS_EXIT_OK, signo = 0;
 	char *end;
 
@@ -60,8 +70,7 @@ static int cmd_stop(struct cps_app *app, const struct cps_command *cmd, int argc
 	if (name && (signo = cps_signal_parse(name, &app->err)) < 0)
 		return CPS_EXIT_FAILED;
 	for (int i = 0; i < args.count; i++)
-		if (stop_one(app, args.args[i], signo,
-			     grace_s < 0 ? -1 : (int)grace_s * 1000) < 0)
+		if (stop_one(app, args.args[i], signo, grace_s) < 0)
 			status = cps_item_failed(app, cmd);
 	return status;
 }

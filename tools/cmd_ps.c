@@ -7,62 +7,11 @@
 #include "tools/document.h"
 #include "tools/options.h"
 #include "tools/ps_text.h"
+#include "tools/rows.h"
 #include "tools/table.h"
 
 #define SHORT_ID      12 /* digits */
 #define COMMAND_WIDTH 20 /* characters between the quotes */
-
-/* ---- words ---- */
-
-const char *cps_status_word(const struct cps_live *live)
-{
-	if (cps_live_is_mounted(live))
-		return "mounted";
-	switch (live->state.status) {
-	case CPS_CONTAINER_RUNNING:
-		return "running";
-	case CPS_CONTAINER_EXITED:
-		return "exited";
-	default:
-		return "created";
-	}
-}
-
-const char *cps_status_text(const struct cps_live *live, int64_t now_s,
-			    char out[CPS_HUMAN_MAX + 16])
-{
-	const struct cps_container_state *s = &live->state;
-	char text[CPS_HUMAN_MAX];
-	int64_t started;
-
-	if (cps_live_is_mounted(live))
-		return "Mounted";
-	if (s->status == CPS_CONTAINER_CREATED)
-		return "Created";
-	if (s->status == CPS_CONTAINER_EXITED) {
-		snprintf(out, CPS_HUMAN_MAX + 16, "Exited (%d) %s", s->exit_code,
-			 cps_ago_text(s->finished, now_s, text));
-		return out;
-	}
-	if (cps_time_parse(s->started, &started) < 0)
-		return "Up";
-	snprintf(out, CPS_HUMAN_MAX + 16, "Up %s",
-		 cps_duration_text(now_s - started, text));
-	return out;
-}
-
-int cps_command_text(const struct cps_live *live, struct cps_buf *out)
-{
-	const struct cps_strings *lists[] = {&live->config.entrypoint,
-					     &live->config.cmd};
-	int rc = 0;
-
-	for (size_t i = 0; i < CPS_ARRAY_LEN(lists); i++)
-		for (size_t k = 0; k < lists[i]->count && rc == 0; k++)
-			rc = cps_buf_printf(out, "%s%s", out->len ? " " : "",
-					    lists[i]->v[k]);
-	return rc;
-}
 
 /* ---- which ones ---- */
 
@@ -157,29 +106,50 @@ static int read_choice(const struct cps_command *cmd, const struct cps_args *arg
 
 /** Where a row goes. */
 struct printer {
+	struct cps_app *app;
 	struct cps_table table;
 	struct cps_doc_list list;
-	bool ids, whole, json;
+	struct cps_rows rows;
+	const char *format;
+	bool ids, whole, json, sizes;
 	int64_t now_s;
 };
 
-static void print_row(struct printer *p, const struct cps_live *live)
+static const char *id_text(const struct printer *p, const struct cps_live *live,
+			   char out[CPS_TOP_ID_LEN])
+{
+	snprintf(out, CPS_TOP_ID_LEN, "%.*s", p->whole ? CPS_TOP_ID_LEN : SHORT_ID,
+		 live->info.id);
+	return out;
+}
+
+/* In quotes, cut as docker does it. */
+static int quoted_command(const struct printer *p, const struct cps_live *live,
+			  struct cps_buf *out)
 {
 	cps_auto(cps_buf) struct cps_buf command = CPS_BUF_INIT(0);
-	cps_auto(cps_buf) struct cps_buf quoted = CPS_BUF_INIT(0);
-	char text[CPS_HUMAN_MAX + 16], id[CPS_TOP_ID_LEN];
+	int rc = cps_command_text(live, &command);
 
-	snprintf(id, sizeof(id), "%.*s", p->whole ? CPS_TOP_ID_LEN : SHORT_ID,
-		 live->info.id);
+	if (rc == 0)
+		rc = cps_buf_str(out, "\"");
+	if (rc == 0)
+		rc = cps_ellipsis(out, cps_buf_cstr(&command),
+				  p->whole ? 0 : COMMAND_WIDTH);
+	return rc < 0 ? rc : cps_buf_str(out, "\"");
+}
+
+static int print_row(struct printer *p, const struct cps_live *live)
+{
+	cps_auto(cps_buf) struct cps_buf quoted = CPS_BUF_INIT(0);
+	char text[2 * CPS_HUMAN_MAX], id[CPS_TOP_ID_LEN];
+
 	if (p->ids) {
-		puts(id);
-		return;
+		puts(id_text(p, live, id));
+		return 0;
 	}
-	cps_command_text(live, &command);
-	cps_buf_str(&quoted, "\"");
-	cps_ellipsis(&quoted, cps_buf_cstr(&command), p->whole ? 0 : COMMAND_WIDTH);
-	cps_buf_str(&quoted, "\"");
-	cps_table_add(&p->table, id);
+	if (quoted_command(p, live, &quoted) < 0)
+		return cps_err_nomem(&p->app->err);
+	cps_table_add(&p->table, id_text(p, live, id));
 	cps_table_add(&p->table, live->info.image);
 	/* Escaped already; what is escaped twice would not be what was typed. */
 	cps_table_add_plain(&p->table, cps_buf_cstr(&quoted));
@@ -187,9 +157,12 @@ static void print_row(struct printer *p, const struct cps_live *live)
 	cps_table_add(&p->table, cps_status_text(live, p->now_s, text));
 	cps_table_add(&p->table, "");
 	cps_table_add(&p->table, live->info.name);
+	if (p->sizes)
+		cps_table_add(&p->table, cps_written_text(p->app->store, live, text));
+	return 0;
 }
 
-static void print_json(struct printer *p, const struct cps_live *live)
+static int print_json(struct printer *p, const struct cps_live *live)
 {
 	cps_auto(cps_buf) struct cps_buf command = CPS_BUF_INIT(0);
 	struct json_t *doc = cps_doc_new_object();
@@ -206,17 +179,85 @@ static void print_json(struct printer *p, const struct cps_live *live)
 	if (live->state.status == CPS_CONTAINER_EXITED)
 		cps_doc_put_number(doc, "ExitCode", (uint64_t)live->state.exit_code);
 	cps_doc_list_add(&p->list, doc);
+	return 0;
+}
+
+/* "a=b,c=d", and by name for {{.Label "a"}}. */
+static int put_labels(struct json_t *doc, const struct cps_strings *labels)
+{
+	cps_auto(cps_buf) struct cps_buf text = CPS_BUF_INIT(0);
+	struct json_t *by_name = cps_doc_new_object();
+	int rc = 0;
+
+	for (size_t i = 0; i < labels->count && rc == 0; i++) {
+		const char *label = labels->v[i], *eq = strchr(label, '=');
+		size_t len = eq ? (size_t)(eq - label) : strlen(label);
+		cps_auto(cps_free) char *name = strndup(label, len);
+
+		rc = cps_buf_printf(&text, "%s%s", i ? "," : "", label);
+		if (name)
+			cps_doc_put_text(by_name, name, eq ? eq + 1 : "");
+	}
+	cps_doc_put(doc, "Label", by_name);
+	cps_doc_put_bytes(doc, "Labels", cps_buf_cstr(&text), text.len);
+	return rc;
+}
+
+static void put_mounts(struct json_t *doc, const struct cps_container_config *c)
+{
+	cps_auto(cps_buf) struct cps_buf text = CPS_BUF_INIT(0);
+
+	for (size_t i = 0; i < c->binds.count; i++)
+		cps_buf_printf(&text, "%s%.*s", i ? "," : "",
+			       (int)strcspn(c->binds.v[i], ":"), c->binds.v[i]);
+	cps_doc_put_text(doc, "Mounts", cps_buf_cstr(&text));
+}
+
+/* As docker's templates know a container. */
+static int print_formatted(struct printer *p, const struct cps_live *live)
+{
+	cps_auto(cps_buf) struct cps_buf quoted = CPS_BUF_INIT(0);
+	struct json_t *doc = cps_doc_new_object();
+	char text[2 * CPS_HUMAN_MAX], id[CPS_TOP_ID_LEN];
+
+	quoted_command(p, live, &quoted);
+	cps_doc_put_text(doc, "Command", cps_buf_cstr(&quoted));
+	cps_doc_put_text(doc, "CreatedAt",
+			 cps_local_time_text(live->info.created, text));
+	cps_doc_put_text(doc, "ID", id_text(p, live, id));
+	cps_doc_put_text(doc, "Image", live->info.image);
+	put_labels(doc, &live->config.labels);
+	put_mounts(doc, &live->config);
+	cps_doc_put_text(doc, "Names", live->info.name);
+	cps_doc_put_text(doc, "Networks", live->by_run ? live->config.network : "");
+	cps_doc_put_text(doc, "Ports", "");
+	cps_doc_put_text(doc, "RunningFor",
+			 cps_ago_text(live->info.created, p->now_s, text));
+	cps_doc_put_text(doc, "Size",
+			 strstr(p->format, "Size") || p->sizes
+				 ? cps_written_text(p->app->store, live, text)
+				 : "");
+	cps_doc_put_text(doc, "State", cps_status_word(live));
+	cps_doc_put_text(doc, "Status", cps_status_text(live, p->now_s, text));
+	return cps_rows_add(&p->rows, doc, &p->app->err);
+}
+
+static int print_one(struct printer *p, const struct cps_live *live)
+{
+	if (p->format && !p->ids)
+		return print_formatted(p, live);
+	return p->json ? print_json(p, live) : print_row(p, live);
 }
 
 /* Newest first. */
-static int print_all(struct cps_app *app, const struct choice *choice,
-		     struct printer *p)
+static int print_all(const struct choice *choice, struct printer *p)
 {
 	cps_auto(cps_top_list) struct cps_top_list tops = {0};
+	struct cps_app *app = p->app;
 	int rc = cps_tops_list(app->store, &tops, &app->err);
 	long shown = 0;
 
-	for (size_t i = rc < 0 ? 0 : tops.count; i-- > 0;) {
+	for (size_t i = rc < 0 ? 0 : tops.count; i-- > 0 && rc == 0;) {
 		cps_auto(cps_live) struct cps_live live = CPS_LIVE_INIT;
 		int found = cps_live_open(app, &tops.tops[i], &live);
 
@@ -229,23 +270,55 @@ static int print_all(struct cps_app *app, const struct choice *choice,
 		if (!chosen(choice, &live) || (choice->last && shown == choice->last))
 			continue;
 		shown++;
-		if (p->json)
-			print_json(p, &live);
-		else
-			print_row(p, &live);
+		rc = print_one(p, &live);
 	}
 	return rc;
 }
 
-static int cmd_ps(struct cps_app *app, const struct cps_command *cmd, int argc,
-		  char **argv)
+/* The columns' heads, as the format wants them. */
+static int begin(struct printer *p)
 {
 	static const char *const heads[] = {"CONTAINER ID", "IMAGE",  "COMMAND",
 					    "CREATED",      "STATUS", "PORTS",
-					    "NAMES"};
-	struct printer p = {.table = CPS_TABLE_INIT(CPS_ARRAY_LEN(heads)),
-			    .list = {.out = stdout},
-			    .now_s = time(NULL)};
+					    "NAMES",        "SIZE"};
+	static const struct cps_heading headings[] = {
+		{"ID", "CONTAINER ID"},
+		{"Image", "IMAGE"},
+		{"Command", "COMMAND"},
+		{"CreatedAt", "CREATED AT"},
+		{"RunningFor", "CREATED"},
+		{"Ports", "PORTS"},
+		{"State", "STATE"},
+		{"Status", "STATUS"},
+		{"Size", "SIZE"},
+		{"Names", "NAMES"},
+		{"Labels", "LABELS"},
+		{"Label", "LABEL"},
+		{"Mounts", "MOUNTS"},
+		{"Networks", "NETWORKS"},
+		{NULL, NULL},
+	};
+
+	if (p->format && !p->ids)
+		return cps_rows_begin(&p->rows, p->format, headings, &p->app->err);
+	p->table.columns = CPS_ARRAY_LEN(heads) - (p->sizes ? 0 : 1);
+	for (size_t i = 0; i < p->table.columns; i++)
+		cps_table_add(&p->table, heads[i]);
+	return 0;
+}
+
+static int end(struct printer *p)
+{
+	if (p->ids)
+		return 0;
+	if (p->format)
+		return cps_rows_end(&p->rows, &p->app->err);
+	return p->json ? cps_doc_list_end(&p->list) : cps_table_print(&p->table);
+}
+
+static int cmd_ps(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+{
+	struct printer p = {.app = app, .list = {.out = stdout}, .now_s = time(NULL)};
 	struct choice choice;
 
 	CPS_BEGIN(args);
@@ -255,14 +328,17 @@ static int cmd_ps(struct cps_app *app, const struct cps_command *cmd, int argc,
 	p.ids = CPS_HAS("quiet");
 	p.whole = CPS_HAS("no-trunc");
 	p.json = CPS_HAS("json");
-	for (size_t i = 0; i < CPS_ARRAY_LEN(heads); i++)
-		cps_table_add(&p.table, heads[i]);
-	rc = print_all(app, &choice, &p);
-	if (rc == 0 && p.json)
-		rc = cps_doc_list_end(&p.list);
-	else if (rc == 0 && !p.ids)
-		rc = cps_table_print(&p.table);
+	p.sizes = CPS_HAS("size");
+	p.format = cps_args_get(cmd, &args, "format");
+	if (p.format && strcmp(p.format, "table") == 0)
+		p.format = NULL;
+	rc = begin(&p);
+	if (rc == 0)
+		rc = print_all(&choice, &p);
+	if (rc == 0)
+		rc = end(&p);
 	cps_table_release(&p.table);
+	cps_rows_release(&p.rows);
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
 }
 
@@ -280,6 +356,11 @@ const struct cps_command cps_cmd_ps = {
 			OPTION("last", 'n', "N", "the newest N"),
 			OPTION("filter", 'f', "KEY=VALUE",
 			       "status, name, id, ancestor, label or exited"),
+			SWITCH("size", 's', "also what was written"),
+			FORMAT,
 			JSON,
 		},
+	.more = "A TEMPLATE has the fields ID, Image, Command, CreatedAt, RunningFor, "
+		"State, Status, Names, Labels, Mounts, Networks and Size; "
+		"{{.Label \"NAME\"}} is one label. " TEMPLATE_MORE,
 };

@@ -86,7 +86,7 @@ static int commit_container(struct cps_app *app, const char *text, int64_t mtime
 	if (by_run)
 		opts->config = &config;
 	if (rc == 0)
-		rc = cps_container_look(app->store, &info, NULL, &opened, &app->err);
+		rc = cps_container_changes(app->store, &info, &opened, &app->err);
 	if (rc == 0)
 		rc = cps_seal_plan(opened.top, CPS_SEAL_LAYER, mtime_max_s, &seal,
 				   &app->err);
@@ -225,7 +225,7 @@ static int cmd_diff(struct cps_app *app, const struct cps_command *cmd, int argc
 	c.as_json = CPS_HAS("json");
 	rc = cps_tops_find(app->store, args.args[0], &info, &app->err);
 	if (rc == 0)
-		rc = cps_container_look(app->store, &info, NULL, &opened, &app->err);
+		rc = cps_container_changes(app->store, &info, &opened, &app->err);
 	if (rc == 0)
 		rc = cps_seal_plan(opened.top, CPS_SEAL_CHANGES, INT64_MAX, &seal,
 				   &app->err);

@@ -27,7 +27,14 @@ struct cps_option {
 	bool test; /* a test of find: stands behind one dash, as in find(1) */
 };
 
-#define CPS_OPTIONS_MAX 32
+/** An option of docker's that we do not have, and what is said of it. */
+struct cps_refusal {
+	const char *name;
+	char letter; /* 0: none */
+	const char *why;
+};
+
+#define CPS_OPTIONS_MAX 48
 #define CPS_VALUES_MAX  1024 /* values of options in one command line */
 
 struct cps_command {
@@ -41,6 +48,7 @@ struct cps_command {
 	const char *summary; /* one line, without a full stop */
 	const char *more;    /* paragraphs for --help and the man page; NULL: none */
 	struct cps_option options[CPS_OPTIONS_MAX];
+	const struct cps_refusal *refusals; /* ended by one without a name; or NULL */
 };
 
 extern const struct cps_command *const cps_commands[]; /* by name */

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 
 #include "fs/top/control.h"
+#include "store/base/fd.h"
+#include "store/container.h"
 
 #define LOOK_TRIES 8 /* against drivers that end while we look */
 
@@ -81,6 +83,32 @@ int cps_container_look(struct cps_store *store, const struct cps_top_info *info,
 				    info->name);
 }
 
+/* What its volumes hold is no change of the container's. */
+static int leave_volumes(struct cps_store *store, const struct cps_top_info *info,
+			 struct cps_top *top, struct cps_err *err)
+{
+	cps_auto(cps_container_config) struct cps_container_config config = {0};
+	cps_auto(cps_fd) int folder = cps_tops_peek(store, info, err);
+	int rc = folder < 0 ? folder : cps_container_config_read(folder, &config, err);
+
+	if (rc == -ENOENT && folder >= 0)
+		return 0; /* made by a mount */
+	for (size_t i = 0; i < config.volumes.count && rc == 0; i++) {
+		rc = cps_top_revert(top, config.volumes.v[i]);
+		if (rc < 0)
+			cps_err_sys(err, rc, "volume '%s'", config.volumes.v[i]);
+	}
+	return rc;
+}
+
+int cps_container_changes(struct cps_store *store, const struct cps_top_info *info,
+			  struct cps_opened *out, struct cps_err *err)
+{
+	int rc = cps_container_look(store, info, NULL, out, err);
+
+	return rc < 0 ? rc : leave_volumes(store, info, out->top, err);
+}
+
 int cps_container_or_source(struct cps_store *store, const char *text,
 			    struct cps_opened *out, struct cps_err *err)
 {
@@ -91,7 +119,7 @@ int cps_container_or_source(struct cps_store *store, const char *text,
 
 	*out = (struct cps_opened)CPS_OPENED_INIT;
 	if (rc == 0)
-		return cps_container_look(store, &info, &opts, out, err);
+		return cps_container_changes(store, &info, out, err);
 	if (rc != -ENOENT)
 		return rc;
 	rc = cps_source_open(store, text, &image, err);

@@ -10,7 +10,11 @@ int cps_container_look(struct cps_store *store, const struct cps_top_info *info,
 		       const struct cps_root_opts *root, struct cps_opened *out,
 		       struct cps_err *err);
 
-/** What `text` names: a container as above, else a SOURCE with nothing on top. */
+/** The same without what its volumes hold: what it is to others. */
+int cps_container_changes(struct cps_store *store, const struct cps_top_info *info,
+			  struct cps_opened *out, struct cps_err *err);
+
+/** What `text` names: a container as the last, else a SOURCE with nothing on top. */
 int cps_container_or_source(struct cps_store *store, const char *text,
 			    struct cps_opened *out, struct cps_err *err);
 

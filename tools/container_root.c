@@ -29,9 +29,10 @@ static int open_running(struct cps_app *app, const struct cps_live *live,
 {
 	cps_auto(cps_fd) int init = cps_life_init(&live->state, &app->err);
 	char path[48];
+	int rc = init < 0 ? init : cps_live_answers(app, live);
 
-	if (init < 0)
-		return init;
+	if (rc < 0)
+		return rc;
 	/* An ordinary user's container shows its files to its own namespace only. */
 	if (geteuid() != 0 && setns(init, CLONE_NEWUSER) < 0)
 		return cps_err_sys(&app->err, -errno, "join the container's users");

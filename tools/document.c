@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -51,6 +52,11 @@ void cps_doc_put_number(json_t *to, const char *key, uint64_t number)
 void cps_doc_put_bool(json_t *to, const char *key, bool value)
 {
 	cps_doc_put(to, key, json_boolean(value));
+}
+
+void cps_doc_put_null(json_t *to, const char *key)
+{
+	cps_doc_put(to, key, json_null());
 }
 
 /* Length of the UTF-8 character at the start, as jansson accepts it; 0: it is none. */
@@ -120,6 +126,126 @@ void cps_doc_put_member(json_t *to, const char *key, const void *document, size_
 static size_t for_terminal(FILE *out)
 {
 	return isatty(fileno(out)) ? JSON_ENSURE_ASCII : 0;
+}
+
+/* ---- looking into one ---- */
+
+enum cps_doc_kind cps_doc_kind(const json_t *value)
+{
+	if (!value || json_is_null(value))
+		return CPS_DOC_NULL;
+	switch (json_typeof(value)) {
+	case JSON_STRING:
+		return CPS_DOC_TEXT;
+	case JSON_INTEGER:
+		return CPS_DOC_NUMBER;
+	case JSON_ARRAY:
+		return CPS_DOC_LIST;
+	case JSON_OBJECT:
+		return CPS_DOC_OBJECT;
+	default:
+		return CPS_DOC_OTHER;
+	}
+}
+
+json_t *cps_doc_get(const json_t *object, const char *key)
+{
+	return json_object_get(object, key);
+}
+
+json_t *cps_doc_at(const json_t *list, size_t i)
+{
+	return json_array_get(list, i);
+}
+
+size_t cps_doc_count(const json_t *value)
+{
+	return json_is_string(value)   ? json_string_length(value)
+	       : json_is_object(value) ? json_object_size(value)
+				       : json_array_size(value);
+}
+
+json_t *cps_doc_ref(json_t *value)
+{
+	return json_incref(value);
+}
+
+json_t *cps_doc_new_text(const char *text, size_t len)
+{
+	json_t *whole = json_stringn(text, len);
+
+	return whole ? whole : mended(text, len);
+}
+
+json_t *cps_doc_new_number(uint64_t number)
+{
+	return json_integer((json_int_t)number);
+}
+
+int cps_doc_line(const json_t *value, struct cps_buf *out)
+{
+	char *text = json_dumps(value,
+				JSON_COMPACT | JSON_ENCODE_ANY | for_terminal(stdout));
+	int rc = text ? cps_buf_str(out, text) : -ENOMEM;
+
+	free(text);
+	return rc;
+}
+
+static int plain_list(const json_t *list, struct cps_buf *out)
+{
+	int rc = cps_buf_str(out, "[");
+
+	for (size_t i = 0; i < json_array_size(list) && rc == 0; i++) {
+		if (i)
+			rc = cps_buf_str(out, " ");
+		if (rc == 0)
+			rc = cps_doc_plain(json_array_get(list, i), out);
+	}
+	return rc < 0 ? rc : cps_buf_str(out, "]");
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Go sorts the keys. */
+static int plain_object(json_t *object, struct cps_buf *out)
+{
+	size_t count = json_object_size(object), i = 0;
+	cps_auto(cps_free) const char **keys = calloc(count + 1, sizeof(*keys));
+	const char *key;
+	json_t *value;
+	int rc = keys ? cps_buf_str(out, "map[") : -ENOMEM;
+
+	if (rc < 0)
+		return rc;
+	json_object_foreach(object, key, value) keys[i++] = key;
+	qsort(keys, count, sizeof(*keys), by_text);
+	for (i = 0; i < count && rc == 0; i++) {
+		rc = cps_buf_printf(out, "%s%s:", i ? " " : "", keys[i]);
+		if (rc == 0)
+			rc = cps_doc_plain(json_object_get(object, keys[i]), out);
+	}
+	return rc < 0 ? rc : cps_buf_str(out, "]");
+}
+
+int cps_doc_plain(const json_t *value, struct cps_buf *out)
+{
+	switch (cps_doc_kind(value)) {
+	case CPS_DOC_NULL:
+		return cps_buf_str(out, "<no value>");
+	case CPS_DOC_TEXT:
+		return cps_buf_append(out, json_string_value(value),
+				      json_string_length(value));
+	case CPS_DOC_LIST:
+		return plain_list(value, out);
+	case CPS_DOC_OBJECT:
+		return plain_object((json_t *)value, out);
+	default:
+		return cps_doc_line(value, out);
+	}
 }
 
 int cps_doc_print(json_t *value, FILE *out)

@@ -67,6 +67,21 @@ const char *cps_ago_text(const char *created, int64_t now_s, char out[CPS_HUMAN_
 	return strcat(out, " ago");
 }
 
+const char *cps_local_time_text(const char *created, char out[CPS_HUMAN_MAX])
+{
+	int64_t unix_s;
+	struct tm tm;
+	time_t t;
+
+	if (cps_time_parse(created, &unix_s) < 0 || strncmp(created, "0001-", 5) == 0)
+		return strcpy(out, "N/A");
+	t = (time_t)unix_s;
+	if (!localtime_r(&t, &tm) ||
+	    !strftime(out, CPS_HUMAN_MAX, "%Y-%m-%d %H:%M:%S %z %Z", &tm))
+		return strcpy(out, "N/A");
+	return out;
+}
+
 /* "Z" or "+01:30", in seconds east of Greenwich. */
 static int parse_zone(const char *text, int64_t *seconds)
 {

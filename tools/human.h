@@ -20,6 +20,8 @@ const char *cps_size_text(uint64_t bytes, char out[CPS_HUMAN_MAX]);
 const char *cps_duration_text(int64_t seconds, char out[CPS_HUMAN_MAX]);
 /** "3 minutes ago" of an RFC 3339 time; "N/A" for what is none. */
 const char *cps_ago_text(const char *created, int64_t now_s, char out[CPS_HUMAN_MAX]);
+/** "2026-03-01 12:00:00 +0100 CET" of an RFC 3339 time, as Go prints one; "N/A". */
+const char *cps_local_time_text(const char *created, char out[CPS_HUMAN_MAX]);
 /** Unix time of an RFC 3339 text, fractions dropped. 0 or -EINVAL. */
 int cps_time_parse(const char *text, int64_t *unix_s);
 /** Twelve digits, or "sha256:" and all of them. */

@@ -1,5 +1,7 @@
 #include "tools/inspect_container.h"
 
+#include <string.h>
+
 #include "store/base/fd.h"
 #include "tools/human.h"
 #include "tools/ps_text.h"
@@ -43,6 +45,33 @@ static void put_command(struct json_t *doc, const struct cps_container_config *c
 	cps_doc_put(doc, "Args", args);
 }
 
+/* Is something of the host's on the volume's path? */
+static bool is_bound(const struct cps_container_config *c, const char *path)
+{
+	bool bound = false;
+
+	for (size_t i = 0; i < c->binds.count && !bound; i++) {
+		cps_auto(cps_bind) struct cps_bind bind = {0};
+
+		bound = cps_bind_parse(c->binds.v[i], &bind, NULL) == 0 &&
+			strcmp(bind.target, path) == 0;
+	}
+	return bound;
+}
+
+/* A volume without a name: it is in the top. */
+static void put_own(struct json_t *list, const char *path)
+{
+	struct json_t *doc = cps_doc_new_object();
+
+	cps_doc_put_text(doc, "Type", "volume");
+	cps_doc_put_text(doc, "Name", "");
+	cps_doc_put_text(doc, "Destination", path);
+	cps_doc_put_text(doc, "Mode", "");
+	cps_doc_put_bool(doc, "RW", true);
+	cps_doc_put(list, NULL, doc);
+}
+
 static struct json_t *mounts(const struct cps_container_config *c)
 {
 	struct json_t *list = cps_doc_new_array();
@@ -61,6 +90,9 @@ static struct json_t *mounts(const struct cps_container_config *c)
 		cps_doc_put_bool(doc, "RW", !bind.read_only);
 		cps_doc_put(list, NULL, doc);
 	}
+	for (size_t i = 0; i < c->volumes.count; i++)
+		if (!is_bound(c, c->volumes.v[i]))
+			put_own(list, c->volumes.v[i]);
 	return list;
 }
 

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "fs/top/control.h"
+#include "store/base/clock.h"
 #include "store/base/fd.h"
 #include "store/base/log.h"
 #include "tools/run/attach.h"
@@ -17,6 +18,7 @@
 #include "tools/run/window.h"
 
 #define END_MS      60000 /* for a monitor's last sync */
+#define ALONE_MS    5000  /* for a monitor that is deaf to see its program's end */
 #define PAUSE_MS    20
 #define KILL_REPEAT 3
 
@@ -88,7 +90,9 @@ static void pause_briefly(void)
 /* Until the lock is free: the end of a monitor that cannot be talked to. */
 static int await_lock(struct cps_app *app, struct cps_live *live, int timeout_ms)
 {
-	for (int ms = 0; ms < timeout_ms; ms += PAUSE_MS) {
+	const int64_t deadline = cps_now_ms() + timeout_ms;
+
+	do {
 		cps_container_state_release(&live->state);
 		if (cps_life_read(live->folder, &live->state, &live->alive, &app->err) <
 		    0)
@@ -96,7 +100,7 @@ static int await_lock(struct cps_app *app, struct cps_live *live, int timeout_ms
 		if (!live->alive)
 			return 0;
 		pause_briefly();
-	}
+	} while (cps_now_ms() < deadline);
 	return cps_err_set(&app->err, -ETIME, "container '%s' does not end",
 			   live->info.name);
 }
@@ -173,19 +177,40 @@ int cps_live_attach(struct cps_app *app, struct cps_live *live, bool input)
 
 /* ---- ending ---- */
 
-/* By the kernel alone, when the monitor does not answer. */
-static void kill_init(const struct cps_live *live)
+/* pidfd  ended here; -errno: there is none */
+static void kill_process(int pidfd)
 {
-	cps_auto(cps_fd) int fd = cps_life_init(&live->state, NULL);
+	if (pidfd < 0)
+		return;
+	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	close(pidfd);
+}
 
-	if (fd >= 0)
-		syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+/* By the kernel alone, when the monitor does not answer. It may still tell the end of
+ * its program; if not, nobody is left who could. */
+static int end_by_force(struct cps_app *app, struct cps_live *live)
+{
+	kill_process(cps_life_init(&live->state, NULL));
+	if (await_lock(app, live, ALONE_MS) == 0)
+		return 0;
+	kill_process(cps_life_monitor(live->folder));
+	return await_lock(app, live, END_MS);
+}
+
+int cps_live_answers(struct cps_app *app, const struct cps_live *live)
+{
+	int rc = cps_attach_signal(live->folder, 0, &app->err);
+
+	return rc == -ETIME
+		       ? cps_err_wrap(&app->err, rc, "container '%s'", live->info.name)
+		       : 0;
 }
 
 int cps_live_stop(struct cps_app *app, struct cps_live *live, int signo, int grace_ms)
 {
 	cps_auto(cps_fd) int socket = cps_attach_connect(live->folder, NULL);
 	int status, rc;
+	bool heard;
 
 	/* It ends just now, or begins just now; or its socket is lost, and only the
 	 * kernel reaches it. */
@@ -193,16 +218,16 @@ int cps_live_stop(struct cps_app *app, struct cps_live *live, int signo, int gra
 		if (signo != SIGKILL &&
 		    await_lock(app, live, grace_ms < 0 ? END_MS : grace_ms) == 0)
 			return 0;
-		kill_init(live);
-		return await_lock(app, live, END_MS);
+		return end_by_force(app, live);
 	}
-	cps_attach_signal(live->folder, signo, NULL);
-	rc = cps_attach_wait(socket, grace_ms, &status);
-	if (rc == -ETIME) {
-		if (cps_attach_signal(live->folder, SIGKILL, NULL) < 0)
-			kill_init(live);
+	heard = cps_attach_signal(live->folder, signo, NULL) != -ETIME;
+	rc = heard || signo != SIGKILL ? cps_attach_wait(socket, grace_ms, &status)
+				       : -ETIME;
+	if (rc == -ETIME &&
+	    (!heard || cps_attach_signal(live->folder, SIGKILL, NULL) == -ETIME))
+		return end_by_force(app, live);
+	if (rc == -ETIME)
 		rc = cps_attach_wait(socket, END_MS, &status);
-	}
 	if (rc == -ETIME)
 		return cps_err_set(&app->err, rc, "container '%s' does not end",
 				   live->info.name);
@@ -234,6 +259,8 @@ int cps_live_remove(struct cps_app *app, struct cps_live *live, bool force)
 	for (int i = 0; i < KILL_REPEAT && rc == 0; i++) {
 		if (live->alive)
 			rc = cps_live_stop(app, live, SIGKILL, END_MS);
+		if (rc == -ETIME)
+			rc = end_by_force(app, live);
 		/* From here on nobody starts it. */
 		if (rc == 0)
 			lock = cps_life_lock(live->folder, &app->err);

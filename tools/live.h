@@ -35,6 +35,10 @@ static inline void cps_live_auto(struct cps_live *live)
 	cps_live_release(live);
 }
 
+/** Does the monitor of one that runs answer? What it does not answer for has a root
+ * that nobody serves: who reads it waits for ever. 0; -ETIME with the message set. */
+int cps_live_answers(struct cps_app *app, const struct cps_live *live);
+
 /** Was it started and not seen to end? */
 static inline bool cps_live_is_running(const struct cps_live *live)
 {

@@ -26,6 +26,8 @@
 #define JSON     SWITCH("json", 0, "print one JSON document")
 #define NO_TRUNC SWITCH("no-trunc", 0, "show whole digests and instructions")
 #define IDS_ONLY SWITCH("quiet", 'q', "print IDs only")
+#define FORMAT                                                                         \
+	OPTION("format", 0, "TEMPLATE", "print so, e.g. '{{.ID}}', 'table ...', json")
 #define LAYER    OPTION("layer", 0, "N", "one layer as it is, whiteouts shown, from 1")
 #define UPTO     OPTION("upto", 0, "N", "only the first N layers")
 
@@ -33,5 +35,10 @@
 	OPTION("env", 'e', "NAME[=VALUE]", "set a variable, or pass the caller's on")
 #define ENV_FILE      OPTION("env-file", 0, "FILE", "variables, one a line")
 #define SIGNAL(help_) OPTION("signal", 's', "SIGNAL", help_)
+
+#define TEMPLATE_MORE                                                                  \
+	"Of Go's templates these are known: {{.FIELD}}, {{json .FIELD}}, index, len, " \
+	"upper, lower, join, print and pipes; \\t and \\n in one are a tab and a "     \
+	"newline."
 
 #endif

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "store/base/clock.h"
 #include "tools/human.h"
 
 #define REDRAW_MS      100  /* a terminal's line is not drawn more often */
@@ -14,14 +14,6 @@
 #define PLAIN_MS       5000 /* and from one plain line to the next of one thing */
 #define BAR_WIDTH      24   /* characters */
 #define COLUMNS_MAX    200  /* of the terminal that are used */
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static bool is_terminal(void)
 {
@@ -99,7 +91,7 @@ static bool is_due(const struct cps_meter *m, const char *what, int64_t now)
 static void on_progress(void *ctx, const char *what, uint64_t done, uint64_t total)
 {
 	struct cps_meter *m = ctx;
-	int64_t now = now_ms();
+	int64_t now = cps_now_ms();
 	char text[256];
 
 	if (!is_due(m, what, now))
@@ -121,7 +113,7 @@ struct cps_progress cps_meter_begin(struct cps_meter *meter, const struct cps_ap
 		.verb = verb,
 		.silent = silent || app->quiet,
 		.terminal = is_terminal(),
-		.begun_ms = now_ms(),
+		.begun_ms = cps_now_ms(),
 	};
 	return (struct cps_progress){on_progress, meter};
 }

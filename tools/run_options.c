@@ -10,9 +10,10 @@
 #include "store/root.h"
 #include "tools/run/spec.h"
 
-#define ENV_FILE_MAX (1u << 20) /* bytes */
-#define NANO_CPUS    1000000000.0
-#define MEMORY_LEAST (6u << 20) /* bytes; docker's */
+#define ENV_FILE_MAX  (1u << 20) /* bytes */
+#define NANO_CPUS     1000000000.0
+#define HOSTNAME_MOST 63         /* bytes; docker's */
+#define MEMORY_LEAST  (6u << 20) /* bytes; docker's */
 
 static int replace(char **at, const char *text)
 {
@@ -99,17 +100,37 @@ static int parse_bytes(const char *text, uint64_t *out)
 	return 0;
 }
 
+static int stop_timeout(struct cps_app *app, const char *text,
+			struct cps_container_config *c)
+{
+	long long seconds;
+	char *end;
+
+	if (!text)
+		return 0;
+	seconds = strtoll(text, &end, 10);
+	if (end == text || *end || seconds < 1 || seconds > 1000000)
+		return cps_err_set(&app->err, -EINVAL,
+				   "stop timeout '%s': it is 1 to 1000000 seconds",
+				   text);
+	c->stop_s = (uint64_t)seconds;
+	return 0;
+}
+
 static int limits(struct cps_app *app, const struct cps_command *cmd,
 		  const struct cps_args *args, struct cps_container_config *c)
 {
 	const char *memory = cps_args_get(cmd, args, "memory");
 	const char *cpus = cps_args_get(cmd, args, "cpus");
 	const char *pids = cps_args_get(cmd, args, "pids-limit");
+	const char *shm = cps_args_get(cmd, args, "shm-size");
 	double n;
 	char *end;
 
 	if (memory && parse_bytes(memory, &c->memory_bytes) < 0)
 		return cps_err_set(&app->err, -EINVAL, "invalid size: '%s'", memory);
+	if (shm && (parse_bytes(shm, &c->shm_bytes) < 0 || c->shm_bytes == 0))
+		return cps_err_set(&app->err, -EINVAL, "invalid size: '%s'", shm);
 	if (c->memory_bytes && c->memory_bytes < MEMORY_LEAST)
 		return cps_err_set(&app->err, -EINVAL,
 				   "Minimum memory limit allowed is 6MB");
@@ -128,7 +149,7 @@ static int limits(struct cps_app *app, const struct cps_command *cmd,
 					   "'%s' is no number of processes", pids);
 		c->pids = count > 0 ? (uint64_t)count : 0; /* -1: no limit */
 	}
-	return 0;
+	return stop_timeout(app, cps_args_get(cmd, args, "stop-timeout"), c);
 }
 
 /* ---- what is run ---- */
@@ -205,41 +226,135 @@ static int texts(struct cps_app *app, const struct cps_command *cmd,
 	return replace(&c->image, args->args[0]) < 0 ? cps_err_nomem(&app->err) : 0;
 }
 
+static int take_volume(struct cps_app *app, const char *text,
+		       struct cps_container_config *c)
+{
+	cps_auto(cps_bind) struct cps_bind bind = {0};
+	int rc;
+
+	/* A path alone is a volume as an image names one. */
+	if (text[0] == '/' && !strchr(text, ':'))
+		return cps_strings_add(&c->volumes, text);
+	rc = cps_bind_parse(text, &bind, &app->err);
+	return rc < 0 ? rc
+		      : cps_strings_printf(&c->binds, "%s:%s%s", bind.source,
+					   bind.target, bind.read_only ? ":ro" : "");
+}
+
+static int take_tmpfs(struct cps_app *app, const char *text,
+		      struct cps_container_config *c)
+{
+	return text[0] == '/' ? cps_strings_add(&c->tmpfs, text)
+			      : cps_err_set(&app->err, -EINVAL,
+					    "invalid mount path: '%s': mount path must "
+					    "be absolute",
+					    text);
+}
+
+static int take_mount(struct cps_app *app, const char *text,
+		      struct cps_container_config *c)
+{
+	cps_auto(cps_free) char *made = NULL;
+	bool is_tmpfs;
+	int rc = cps_mount_option_parse(text, &is_tmpfs, &made, &app->err);
+
+	if (rc < 0)
+		return rc;
+	return is_tmpfs ? take_tmpfs(app, made, c) : take_volume(app, made, c);
+}
+
+static int take_host(struct cps_app *app, const char *text,
+		     struct cps_container_config *c)
+{
+	cps_auto(cps_free) char *made = NULL;
+	int rc = cps_host_parse(text, &made, &app->err);
+
+	return rc < 0 ? rc : cps_strings_add(&c->hosts, made);
+}
+
+static int take_label(struct cps_app *app, const char *text,
+		      struct cps_container_config *c)
+{
+	(void)app;
+	return strchr(text, '=') ? cps_strings_set(&c->labels, text)
+				 : cps_strings_printf(&c->labels, "%s=", text);
+}
+
+static int take_ulimit(struct cps_app *app, const char *text,
+		       struct cps_container_config *c)
+{
+	(void)app;
+	return cps_strings_add(&c->ulimits, text);
+}
+
+static int take_cap_add(struct cps_app *app, const char *text,
+			struct cps_container_config *c)
+{
+	(void)app;
+	return cps_strings_add(&c->cap_add, text);
+}
+
+static int take_cap_drop(struct cps_app *app, const char *text,
+			 struct cps_container_config *c)
+{
+	(void)app;
+	return cps_strings_add(&c->cap_drop, text);
+}
+
+static int take_group(struct cps_app *app, const char *text,
+		      struct cps_container_config *c)
+{
+	(void)app;
+	return cps_strings_add(&c->groups, text);
+}
+
+/* Options that may come several times, and what becomes of each value. */
 static int lists(struct cps_app *app, const struct cps_command *cmd,
 		 const struct cps_args *args, struct cps_container_config *c)
 {
+	static const struct {
+		const char *option;
+		int (*take)(struct cps_app *app, const char *text,
+			    struct cps_container_config *c);
+	} all[] = {
+		{"volume", take_volume},   {"tmpfs", take_tmpfs},
+		{"mount", take_mount},     {"add-host", take_host},
+		{"label", take_label},     {"ulimit", take_ulimit},
+		{"cap-add", take_cap_add}, {"cap-drop", take_cap_drop},
+		{"group-add", take_group},
+	};
 	const char *text;
-	int pos = 0, rc = 0;
+	int rc = 0;
 
-	while (rc == 0 && (text = cps_args_each(cmd, args, "volume", &pos))) {
-		cps_auto(cps_bind) struct cps_bind bind = {0};
+	for (size_t i = 0; i < CPS_ARRAY_LEN(all); i++) {
+		int pos = 0;
 
-		rc = cps_bind_parse(text, &bind, &app->err);
-		if (rc == 0)
-			rc = cps_strings_printf(&c->binds, "%s:%s%s", bind.source,
-						bind.target,
-						bind.read_only ? ":ro" : "");
+		while (rc == 0 &&
+		       (text = cps_args_each(cmd, args, all[i].option, &pos)))
+			rc = all[i].take(app, text, c);
 	}
-	pos = 0;
-	while (rc == 0 && (text = cps_args_each(cmd, args, "tmpfs", &pos)))
-		rc = text[0] == '/' ? cps_strings_add(&c->tmpfs, text)
-				    : cps_err_set(&app->err, -EINVAL,
-						  "invalid mount path: '%s': mount "
-						  "path must be absolute",
-						  text);
-	pos = 0;
-	while (rc == 0 && (text = cps_args_each(cmd, args, "label", &pos)))
-		rc = strchr(text, '=') ? cps_strings_set(&c->labels, text)
-				       : cps_strings_printf(&c->labels, "%s=", text);
-	return rc;
+	return rc == -ENOMEM ? cps_err_nomem(&app->err) : rc;
+}
+
+/* It becomes a word of /etc/hosts. */
+static bool is_hostname(const char *text)
+{
+	size_t len = 0;
+
+	while ((unsigned char)text[len] > ' ' && text[len] != 0x7f)
+		len++;
+	return text[len] == '\0' && len <= HOSTNAME_MOST;
 }
 
 /* What would only fail at the start is told before there is a container. */
 static int check(struct cps_app *app, const struct cps_container_config *c)
 {
+	struct cps_powers powers;
 	enum cps_net net;
 	int rc = cps_network_parse(c->network, &net, &app->err);
 
+	if (rc == 0)
+		rc = cps_spec_powers(c, &powers, &app->err);
 	if (rc == 0 && c->stop_signal[0])
 		rc = cps_signal_parse(c->stop_signal, &app->err);
 	if (rc >= 0 && c->working_dir[0] && c->working_dir[0] != '/')
@@ -247,7 +362,7 @@ static int check(struct cps_app *app, const struct cps_container_config *c)
 				 "the working directory '%s' is invalid, it needs to "
 				 "be an absolute path",
 				 c->working_dir);
-	if (rc >= 0 && strlen(c->hostname) > 63)
+	if (rc >= 0 && !is_hostname(c->hostname))
 		rc = cps_err_set(&app->err, -EINVAL, "invalid hostname: '%s'",
 				 c->hostname);
 	if (rc >= 0 && c->runtime[0] && strcmp(c->runtime, "runc") != 0 &&

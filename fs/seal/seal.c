@@ -108,8 +108,10 @@ static int fill_xattrs(struct cps_seal *s, uint64_t ino, struct cps_tar_entry *o
 		size_t len;
 
 		pos += strlen(name) + 1;
-		/* Every lower inode shows it; nobody has set it. */
-		if (strcmp(name, CPS_VIEW_LAYER_XATTR) == 0)
+		/* Every lower inode shows the one, nobody has set it; the other is
+		 * between a sandbox and us. */
+		if (strcmp(name, CPS_VIEW_LAYER_XATTR) == 0 ||
+		    strcmp(name, CPS_TOP_STUB_XATTR) == 0)
 			continue;
 		rc = read_xattr(s, ino, name, &len);
 		s->xattrs[count++] = (struct cps_tar_xattr){name, NULL, (uint32_t)len};

@@ -24,7 +24,7 @@ static int check_start(struct cps_top *top, const struct cps_change *c)
 
 static int check_mark(struct cps_top *top, const struct cps_change *c)
 {
-	return c->gen > top->next_gen ? -EBADMSG : 0;
+	return c->gen == UINT32_MAX ? -EBADMSG : 0;
 }
 
 static int apply_start(struct cps_top *top, const struct cps_change *c)
@@ -49,8 +49,12 @@ static int apply_who(struct cps_top *top, const struct cps_change *c)
 	return 0;
 }
 
+/* Numbers that are on record nowhere else may come before: of data files that were made
+ * and could not be filled. */
 static int apply_mark(struct cps_top *top, const struct cps_change *c)
 {
+	if (c->gen > top->next_gen)
+		top->next_gen = c->gen;
 	if (c->gen > top->frozen_gen)
 		top->frozen_gen = c->gen;
 	if (c->name.len && c->gen > top->named_gen)

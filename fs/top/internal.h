@@ -154,6 +154,8 @@ int cps_node_add(struct cps_top *top, uint64_t ino, struct cps_node **out);
 void cps_node_drop_if_dead(struct cps_top *top, struct cps_node *node);
 /** In replay: forget all that nothing names, whoever had it at hand is gone. */
 void cps_nodes_drop_dead(struct cps_top *top);
+/** In a top that is only read: the lower inode is as it is below again. */
+void cps_node_forget(struct cps_top *top, struct cps_node *node);
 /** A data file is not needed any more, unless by a mark. */
 void cps_node_doom(struct cps_top *top, uint32_t gen);
 /** [off, end) of its content is not in its data file any more. */

@@ -171,6 +171,12 @@ void cps_nodes_drop_dead(struct cps_top *top)
 			bury(top, top->nodes.slots[i]);
 }
 
+void cps_node_forget(struct cps_top *top, struct cps_node *n)
+{
+	take_out(&top->nodes, n->ino);
+	free_node(n);
+}
+
 void cps_nodes_release(struct cps_top *top)
 {
 	for (size_t i = 0; i < top->nodes.slot_count; i++)

@@ -12,6 +12,7 @@
 #include "fs/top/compact.h"
 #include "fs/top/internal.h"
 #include "fs/top/replay.h"
+#include "fs/top/stubs.h"
 #include "fs/top/tidy.h"
 #include "store/base/fd.h"
 #include "store/base/log.h"
@@ -236,6 +237,8 @@ int cps_top_open(struct cps_root *root, int dirfd, const struct cps_digest *id,
 		rc = count_lookups(top, err);
 	if (rc == 0)
 		rc = cps_replay(top, err);
+	if (rc == 0 && opts->read_only && cps_top_hide_stubs(top) < 0)
+		rc = cps_err_nomem(err);
 	if (rc == 0 && !opts->read_only)
 		rc = start(top, err);
 	if (rc < 0)

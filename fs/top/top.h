@@ -19,6 +19,11 @@
 #define CPS_TOP_ROOT  1u
 #define CPS_TOP_FRESH (1ull << 32)
 
+/* Of an inode that a sandbox made in a top to mount something upon; the value is its
+ * name. As long as nobody did anything to it, whoever only looks at the top does not
+ * see it: neither diff, commit and export, nor a mount of a moment. */
+#define CPS_TOP_STUB_XATTR "user.capas.stub"
+
 struct cps_top;
 
 /** A root as it is, with nothing on top. `root` is borrowed, here and below. */
@@ -92,6 +97,12 @@ ssize_t cps_top_pread(struct cps_top *top, uint64_t ino, void *buf, size_t len,
 /** Are attributes, xattrs or content others than those of the lower inode? New inodes
  *  are; one that only got or lost a name is not. */
 bool cps_top_modified(struct cps_top *top, uint64_t ino);
+
+/** Of a top that is only read: below the folder `path`, and with it, nothing is changed;
+ *  it is as the root has it. One that the root has not goes if a sandbox made it to mount
+ *  upon. For volumes, which are in the top and no change of a container's.
+ *  0; -ENOMEM; -EIO. */
+int cps_top_revert(struct cps_top *top, const char *path);
 
 /* ---- who has an inode at hand ---- */
 

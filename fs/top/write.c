@@ -59,22 +59,36 @@ static bool may_own_whole(const struct cps_node *n)
 	return n->base_len == 0 && !has_range_in(n, CPS_IN_LOG, true);
 }
 
+/* A data file that nobody has had. One of whoever was killed while he made it may be
+ * there still. */
+static int make_file(struct cps_top *top, uint32_t *gen, struct cps_file **out)
+{
+	int rc;
+
+	do {
+		*gen = top->next_gen;
+		if (*gen == UINT32_MAX)
+			return -ENOSPC;
+		rc = cps_files_get(&top->files, *gen, true, out);
+		if (rc == 0 || rc == -EEXIST)
+			top->next_gen++;
+	} while (rc == -EEXIST);
+	return rc;
+}
+
 /* Give the inode a data file of its own, with what the log held of it. */
 static int spill(struct cps_top *top, const struct cps_top_who *who, struct cps_node *n)
 {
 	struct cps_change c = {
 		.type = CPS_CHANGE_SPILL,
 		.ino = n->ino,
-		.gen = top->next_gen,
 		.flags = may_own_whole(n) ? CPS_CHANGE_WHOLE : 0,
 	};
 	struct cps_file *file;
-	int rc = c.gen == UINT32_MAX ? -ENOSPC
-				     : cps_files_get(&top->files, c.gen, true, &file);
+	int rc = make_file(top, &c.gen, &file);
 
 	if (rc < 0)
 		return rc;
-	top->next_gen++;
 	rc = copy_logged(top, n, cps_file_fd(file));
 	if (rc == 0)
 		cps_file_touch(file, has_range_in(n, CPS_IN_LOG, false));

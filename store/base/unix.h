@@ -6,7 +6,8 @@
 
 /** Make `name`, in place of one that is there, and listen. An fd; -errno. */
 int cps_unix_listen(int dirfd, const char *name, int type);
-/** An fd; -ENOTCONN nobody listens; -errno. */
+/** An fd; -ENOTCONN nobody listens; -ETIME who listens has too many waiting, and takes
+ *  none of them; -errno. */
 int cps_unix_connect(int dirfd, const char *name, int type);
 
 #endif

@@ -34,43 +34,50 @@ struct cps_kept {
 	uint64_t granted;          /* bytes that may be written before looking again */
 	uint64_t written;          /* bytes */
 	_Atomic uint64_t *present; /* a bit for each piece that may be there */
+	_Atomic uint64_t
+		*known; /* a bit for each word of `present`: it was found out */
 };
 
 /* ---- which pieces are there ---- */
 
-static bool has(const struct cps_kept *k, uint64_t piece)
+static bool bit_of(const _Atomic uint64_t *bits, uint64_t at)
 {
-	return atomic_load_explicit(&k->present[piece / WORD_BITS],
-				    memory_order_relaxed) >>
-		       (piece % WORD_BITS) &
-	       1;
+	return atomic_load(&bits[at / WORD_BITS]) >> (at % WORD_BITS) & 1;
 }
 
-static void set(struct cps_kept *k, uint64_t piece)
+static void set(_Atomic uint64_t *bits, uint64_t at)
 {
-	atomic_fetch_or_explicit(&k->present[piece / WORD_BITS],
-				 (uint64_t)1 << (piece % WORD_BITS),
-				 memory_order_relaxed);
+	atomic_fetch_or(&bits[at / WORD_BITS], (uint64_t)1 << (at % WORD_BITS));
 }
 
-static void clear(struct cps_kept *k, uint64_t piece)
+static void clear(_Atomic uint64_t *bits, uint64_t at)
 {
-	atomic_fetch_and_explicit(&k->present[piece / WORD_BITS],
-				  ~((uint64_t)1 << (piece % WORD_BITS)),
-				  memory_order_relaxed);
+	atomic_fetch_and(&bits[at / WORD_BITS], ~((uint64_t)1 << (at % WORD_BITS)));
 }
 
-/* A place without data was never written. */
-static void find_present(struct cps_kept *k)
+/* A place without data was never written. Asked when a read comes near, since a mount
+ * seldom reads of all there is. */
+static void find_present(const struct cps_kept *k, uint64_t word)
 {
-	uint64_t pieces = k->seek->check_count;
-	off_t data = 0, hole = 0;
+	uint64_t first = word * WORD_BITS, end = first + WORD_BITS;
+	off_t data, hole = (off_t)(first * CPS_CHECK_BYTES);
 
-	while ((data = lseek(k->fd, hole, SEEK_DATA)) >= 0 &&
+	if (end > k->seek->check_count)
+		end = k->seek->check_count;
+	while ((uint64_t)hole < end * CPS_CHECK_BYTES &&
+	       (data = lseek(k->fd, hole, SEEK_DATA)) >= 0 &&
 	       (hole = lseek(k->fd, data, SEEK_HOLE)) > data)
 		for (uint64_t i = (uint64_t)data / CPS_CHECK_BYTES;
-		     i < pieces && i * CPS_CHECK_BYTES < (uint64_t)hole; i++)
-			set(k, i);
+		     i < end && i * CPS_CHECK_BYTES < (uint64_t)hole; i++)
+			set(k->present, i);
+	set(k->known, word);
+}
+
+static bool has(const struct cps_kept *k, uint64_t piece)
+{
+	if (!bit_of(k->known, piece / WORD_BITS))
+		find_present(k, piece / WORD_BITS);
+	return bit_of(k->present, piece);
 }
 
 /* ---- how much may be there ---- */
@@ -194,11 +201,13 @@ int cps_kept_open(const struct cps_seek *seek, uint64_t max_bytes,
 	k->present = calloc(words, sizeof(*k->present));
 	if (!k->present)
 		return -ENOMEM;
+	k->known = calloc(words / WORD_BITS + 1, sizeof(*k->known));
+	if (!k->known)
+		return -ENOMEM;
 	make_room(cps_store_derived_fd(seek->store, CPS_KEPT), max_bytes);
 	k->fd = open_file(seek);
 	if (k->fd < 0)
 		return k->fd;
-	find_present(k);
 	*out = CPS_TAKE(k);
 	return 0;
 }
@@ -211,6 +220,7 @@ void cps_kept_close(struct cps_kept *kept)
 		close(kept->fd);
 	pthread_mutex_destroy(&kept->lock);
 	free(kept->present);
+	free(kept->known);
 	free(kept);
 }
 
@@ -254,7 +264,7 @@ ssize_t cps_kept_read(struct cps_kept *kept, uint32_t span, uint32_t off, void *
 	if (n != (ssize_t)piece_len ||
 	    (uint32_t)XXH3_64bits(data, piece_len) !=
 		    cps_le32(kept->seek->checks + piece * CPS_CHECK_SIZE)) {
-		clear(kept, piece);
+		clear(kept->present, piece);
 		return -ENOENT;
 	}
 	if (data == scratch)
@@ -353,5 +363,5 @@ void cps_kept_add(struct cps_kept *kept, uint32_t span, uint32_t from, uint32_t 
 		return;
 	}
 	while (first < end)
-		set(kept, first++);
+		set(kept->present, first++);
 }

@@ -142,6 +142,7 @@ int cps_seek_open(const struct cps_store *store, const struct cps_digest *blob_d
 	rc = cps_map_fd(fd, &seek->map);
 	if (rc < 0)
 		return cps_err_sys(err, rc, "map a seek table");
+	cps_map_fetch(&seek->map);
 	rc = load_table(seek, seek->map.data, seek->map.len, blob_digest, err);
 	if (rc == 0 && seek->span_size > 0)
 		rc = open_transcoded(seek, store, blob_digest, err);

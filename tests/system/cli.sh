@@ -124,7 +124,7 @@ hex=${old:7}
 for id in "$old" "$hex" "${hex:0:12}" "${hex:0:4}" "sha256:${hex:0:5}"; do
 	[ "$("$CAPAS" inspect "$id" | grep '"Id"' | cut -d'"' -f4)" = "$old" ] || fail "inspect $id"
 done
-refuses 1 "no such image" "$CAPAS" inspect "${hex:0:3}"
+refuses 1 "no such object" "$CAPAS" inspect "${hex:0:3}"
 "$CAPAS" tag "${hex:0:6}" again:1 || fail "tag by the start of an ID"
 [ "$("$CAPAS" rmi docker.io/library/again:1)" = "Untagged: again:1
 Deleted: $old" ] || fail "rmi of the last name"

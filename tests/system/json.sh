@@ -55,7 +55,7 @@ is '.[0].Config.Env[0]' A=b
 is '.[0].Comment' 'a test'
 ! json inspect hola:1 nothing || fail "inspect of nothing"
 is length 1
-grep -q "'nothing': no such image" "$TMP/err" || fail "inspect does not tell what is missing"
+grep -q "'nothing': no such object" "$TMP/err" || fail "inspect does not tell what is missing"
 
 json ls --json hola:1 || fail ls
 is '[.[].Path] | index("etc") != null' true

@@ -41,3 +41,10 @@ end_containers() {
 	cleanup
 }
 trap end_containers EXIT
+
+# monitor_of CONTAINER: its process
+monitor_of() {
+	local id
+	id=$("$CAPAS" ps -aq --no-trunc --filter "name=$1") || return
+	sed -n 's/.*"Monitor": *\([0-9]*\).*/\1/p' "$CAPAS_ROOT/tops/$id/state.json"
+}

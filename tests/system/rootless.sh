@@ -56,6 +56,16 @@ mount -t tmpfs -o dev tmpfs "$TMP/dev"
 mknod -m 0666 "$TMP/dev/fuse" c 10 229
 mount --bind "$TMP/dev/fuse" /dev/fuse
 HOME=$TMP/home setpriv --reuid "$USER_ID" --regid "$USER_ID" --clear-groups timeout 120 bash "$TMP/inside"
+# Root leaves nothing there that the user could not use, and runs nothing of the user's.
+store=$TMP/home/.local/share/capas
+for command in "run --rm small true" "ps -a" "tag small small:2" gc fsck; do
+	if CAPAS_ROOT=$store "$TMP/capas" $command >"$TMP/said" 2>&1; then
+		echo "FAIL: root's $command in a user's store" >&2
+		exit 1
+	fi
+	grep -q "belongs to user $USER_ID" "$TMP/said" || { cat "$TMP/said" >&2; exit 1; }
+done
+[ -z "$(find "$store" -uid 0)" ] || { echo "FAIL: root's files in a user's store" >&2; exit 1; }
 S
 TMP=$TMP USER_ID=$USER_ID unshare -m --propagation private bash "$TMP/outer" || fail "as an ordinary user"
 echo ok

@@ -186,6 +186,8 @@ refuses 125 "network 'moon' not found" "$CAPAS" run --network moon small true
 refuses 125 "invalid size" "$CAPAS" run -m lots small true
 refuses 125 "Minimum memory limit" "$CAPAS" run -m 1k small true
 refuses 125 "invalid signal" "$CAPAS" run --stop-signal NOPE small true
+refuses 125 "invalid hostname: 'x\\n1.2.3.4 bank'" "$CAPAS" run --hostname $'x\n1.2.3.4 bank' small true
+refuses 125 "invalid hostname" "$CAPAS" run --hostname "$(printf 'x%.0s' $(seq 64))" small true
 refuses 125 "needs to be an absolute path" "$CAPAS" run -w x small true
 refuses 125 "must be absolute" "$CAPAS" run --tmpfs x small true
 refuses 125 "no-such-file" "$CAPAS" run --env-file /no-such-file small true

@@ -9,8 +9,8 @@
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <time.h>
 
+#include "store/base/clock.h"
 #include "store/base/fd.h"
 #include "store/base/le.h"
 #include "store/base/unix.h"
@@ -30,6 +30,7 @@ struct window {
 	size_t sent;
 	int signals;
 	bool stdin_open, stdout_lost;
+	bool unheard; /* a signal was passed on and nobody took it */
 	char typed[STDIN_BYTES], passed[STDIN_BYTES + 1];
 };
 
@@ -65,7 +66,9 @@ static void take_signals(struct window *w)
 
 	while (read(w->signals, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo != SIGWINCH)
-			cps_attach_signal(w->o.folder, (int)info.ssi_signo, NULL);
+			w->unheard |=
+				cps_attach_signal(w->o.folder, (int)info.ssi_signo,
+						  NULL) == -ETIME;
 		else if (w->o.terminal)
 			send_size(w);
 	}
@@ -145,6 +148,8 @@ static int put_out(struct window *w, int fd, const uint8_t *data, size_t len)
 			continue;
 		if (fds[1].revents)
 			take_signals(w);
+		if (w->unheard)
+			return -ETIME;
 		if (!fds[0].revents)
 			continue;
 		n = write(fd, data, len < PIPE_BUF ? len : PIPE_BUF);
@@ -161,8 +166,9 @@ static int put_out(struct window *w, int fd, const uint8_t *data, size_t len)
 static void show(struct window *w, const struct cps_frame *frame)
 {
 	int fd = frame->type == CPS_FRAME_STDOUT ? STDOUT_FILENO : STDERR_FILENO;
+	int rc = put_out(w, fd, frame->data, frame->len);
 
-	if (put_out(w, fd, frame->data, frame->len) < 0 && fd == STDOUT_FILENO)
+	if (rc < 0 && rc != -ETIME && fd == STDOUT_FILENO)
 		lose_stdout(w);
 }
 
@@ -177,13 +183,16 @@ static int hear(struct window *w, int *status)
 			*status = cps_frame_number(&frame);
 			return 1;
 		}
+		if (frame.type == CPS_FRAME_RESULT && cps_frame_number(&frame) < 0)
+			return cps_frame_number(&frame);
 		if (frame.type == CPS_FRAME_STDOUT || frame.type == CPS_FRAME_STDERR)
 			show(w, &frame);
 	}
 	return rc;
 }
 
-/* One of enum cps_attach_end. */
+/* One of enum cps_attach_end; -EUSERS; -ETIME somebody wants us to end, and the monitor
+ * does not hear it. */
 static int look(struct window *w, int *status)
 {
 	for (;;) {
@@ -211,7 +220,9 @@ static int look(struct window *w, int *status)
 		if (rc == 1)
 			return CPS_ATTACH_EXITED;
 		if (rc < 0)
-			return CPS_ATTACH_LOST;
+			return rc == -EUSERS ? rc : CPS_ATTACH_LOST;
+		if (w->unheard)
+			return -ETIME;
 	}
 }
 
@@ -234,6 +245,10 @@ int cps_attach(const struct cps_attach_opts *opts, int *status, struct cps_err *
 	rc = w->signals < 0 ? cps_err_sys(err, -errno, "make a signalfd") : flush(w);
 	if (rc == 0)
 		rc = look(w, status);
+	if (rc == -ETIME)
+		cps_err_set(err, rc, "the container's monitor does not answer");
+	if (rc == -EUSERS)
+		cps_err_set(err, rc, "too many are attached to the container");
 	cps_window_restore();
 	if (w->signals >= 0)
 		close(w->signals);
@@ -261,25 +276,17 @@ int cps_attach_hello(int socket, struct cps_err *err)
 	return rc < 0 ? cps_err_sys(err, rc, "reach the container's monitor") : 0;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* The next frame of a type; -ETIME; -EPIPE. */
 static int await(int socket, enum cps_frame_type type, int timeout_ms, int *number)
 {
 	cps_auto(cps_free) struct cps_frame_reader *reader = calloc(1, sizeof(*reader));
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = cps_now_ms() + timeout_ms;
 	struct cps_frame frame;
 	int rc = reader ? 0 : -ENOMEM;
 
 	while (rc >= 0) {
 		struct pollfd in = {.fd = socket, .events = POLLIN};
-		int64_t left = timeout_ms < 0 ? -1 : deadline - now_ms();
+		int64_t left = timeout_ms < 0 ? -1 : deadline - cps_now_ms();
 
 		while ((rc = cps_frame_read(reader, socket, &frame)) == 1)
 			if (frame.type == type) {
@@ -310,6 +317,8 @@ int cps_attach_signal(int folder, int signo, struct cps_err *err)
 		return cps_err_set(err, -ENOTCONN, "it is not running");
 	if (rc == 0)
 		rc = result;
+	if (rc == -ETIME)
+		return cps_err_set(err, rc, "the container's monitor does not answer");
 	return rc < 0 ? cps_err_sys(err, rc, "give it the signal") : 0;
 }
 

@@ -22,14 +22,16 @@ enum cps_attach_end {
 	CPS_ATTACH_LOST,     /* the monitor is gone */
 };
 
-/** Returns one of the above, or -errno. */
+/** Returns one of the above; -ETIME a signal was passed on and the monitor did not take
+ *  it; -EUSERS too many are attached; or -errno. */
 int cps_attach(const struct cps_attach_opts *opts, int *status, struct cps_err *err);
 
 /** Connect to the monitor. An fd; -ENOTCONN there is none. */
 int cps_attach_connect(int folder, struct cps_err *err);
 /** Ask for the output from now on. */
 int cps_attach_hello(int socket, struct cps_err *err);
-/** Have the monitor give the program a signal. -ENOTCONN it is not running. */
+/** Have the monitor give the program a signal; 0: only see that it answers.
+ *  -ENOTCONN it is not running; -ETIME the monitor does not answer. */
 int cps_attach_signal(int folder, int signo, struct cps_err *err);
 /** Wait for the end of the container.
  *  timeout_ms  -1: for ever

@@ -1,43 +1,64 @@
 #include "tools/run/caps.h"
 
 #include <errno.h>
-#include <stdbool.h>
-#include <stddef.h>
+#include <stdio.h>
+#include <strings.h>
 #include <sys/capability.h>
 
 #include "store/base/mem.h"
 
-static const cap_value_t kept[] = {
-	CAP_CHOWN,   CAP_DAC_OVERRIDE, CAP_FSETID,           CAP_FOWNER,
-	CAP_MKNOD,   CAP_NET_RAW,      CAP_SETGID,           CAP_SETUID,
-	CAP_SETFCAP, CAP_SETPCAP,      CAP_NET_BIND_SERVICE, CAP_SYS_CHROOT,
-	CAP_KILL,    CAP_AUDIT_WRITE,
-};
+#define BIT(cap) ((uint64_t)1 << (cap))
 
-char *cps_caps_name(size_t i)
+uint64_t cps_caps_usual(void)
 {
-	return i < CPS_ARRAY_LEN(kept) ? cap_to_name(kept[i]) : NULL;
+	return BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FSETID) |
+	       BIT(CAP_FOWNER) | BIT(CAP_MKNOD) | BIT(CAP_NET_RAW) | BIT(CAP_SETGID) |
+	       BIT(CAP_SETUID) | BIT(CAP_SETFCAP) | BIT(CAP_SETPCAP) |
+	       BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SYS_CHROOT) | BIT(CAP_KILL) |
+	       BIT(CAP_AUDIT_WRITE);
 }
 
-static bool is_kept(cap_value_t cap)
+/* Others open what is shut here: mounts, memory of others, the kernel's own. */
+bool cps_cap_may_be_added(int cap)
 {
-	for (size_t i = 0; i < CPS_ARRAY_LEN(kept); i++)
-		if (kept[i] == cap)
-			return true;
-	return false;
+	const uint64_t more = BIT(CAP_NET_ADMIN) | BIT(CAP_NET_BROADCAST) |
+			      BIT(CAP_IPC_LOCK) | BIT(CAP_IPC_OWNER) |
+			      BIT(CAP_SYS_NICE) | BIT(CAP_SYS_RESOURCE) |
+			      BIT(CAP_LEASE);
+
+	return (cps_caps_usual() | more) & BIT(cap);
 }
 
-int cps_caps_bound(void)
+int cps_cap_number(const char *text)
+{
+	char name[40];
+	cap_value_t cap;
+
+	snprintf(name, sizeof(name), "%s%s",
+		 strncasecmp(text, "cap_", 4) == 0 ? "" : "cap_", text);
+	return cap_from_name(name, &cap) < 0 || cap < 0 || cap > 63 ? -EINVAL : cap;
+}
+
+char *cps_caps_name(uint64_t caps, size_t i)
+{
+	for (int cap = 0; cap < cap_max_bits(); cap++)
+		if (caps & BIT(cap) && i-- == 0)
+			return cap_to_name(cap);
+	return NULL;
+}
+
+int cps_caps_bound(uint64_t caps)
 {
 	for (cap_value_t cap = 0; cap < cap_max_bits(); cap++)
-		if (!is_kept(cap) && cap_get_bound(cap) == 1 && cap_drop_bound(cap) < 0)
+		if (!(caps & BIT(cap)) && cap_get_bound(cap) == 1 &&
+		    cap_drop_bound(cap) < 0)
 			return -errno;
 	/* A kernel without ambient ones has none to drop. */
 	return cap_reset_ambient() < 0 && errno != EINVAL ? -errno : 0;
 }
 
 /* Permitted and effective become those of `wanted` that are permitted. */
-static int set_caps(bool (*wanted)(cap_value_t))
+static int set_caps(uint64_t wanted)
 {
 	cap_t have = cap_get_proc(), next = cap_init();
 	int rc = have && next ? 0 : -ENOMEM;
@@ -46,7 +67,7 @@ static int set_caps(bool (*wanted)(cap_value_t))
 		cap_flag_value_t set = CAP_CLEAR;
 
 		if (cap_get_flag(have, cap, CAP_PERMITTED, &set) < 0 ||
-		    set != CAP_SET || !wanted(cap))
+		    set != CAP_SET || !(wanted & BIT(cap)))
 			continue;
 		if (cap_set_flag(next, CAP_PERMITTED, 1, &cap, CAP_SET) < 0 ||
 		    cap_set_flag(next, CAP_EFFECTIVE, 1, &cap, CAP_SET) < 0)
@@ -59,17 +80,12 @@ static int set_caps(bool (*wanted)(cap_value_t))
 	return rc;
 }
 
-static bool any(cap_value_t cap)
-{
-	return true;
-}
-
 int cps_caps_raise(void)
 {
-	return set_caps(any);
+	return set_caps(~(uint64_t)0);
 }
 
-int cps_caps_drop(void)
+int cps_caps_drop(uint64_t caps)
 {
-	return set_caps(is_kept);
+	return set_caps(caps);
 }

@@ -1,19 +1,27 @@
 #ifndef CPS_RUN_CAPS_H
 #define CPS_RUN_CAPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-/* Docker's 14 capabilities. All return 0 or -errno. */
+/* Capabilities, as sets with a bit for each number. All return 0 or -errno. */
 
-/** The name of one, "cap_chown", by its place; NULL after the last. Freed by
+/** Docker's 14. */
+uint64_t cps_caps_usual(void);
+/** "CAP_CHOWN" or "chown"; -EINVAL. */
+int cps_cap_number(const char *text);
+/** Does the sandbox hold, and the filter of system calls make sense, with it? */
+bool cps_cap_may_be_added(int cap);
+/** The name of one of the set, "cap_chown", by its place; NULL after the last. Freed by
  *  cap_free(). */
-char *cps_caps_name(size_t i);
+char *cps_caps_name(uint64_t caps, size_t i);
 
 /** Nothing else can be had again, whatever is executed. */
-int cps_caps_bound(void);
+int cps_caps_bound(uint64_t caps);
 /** All that this process may have is in effect. */
 int cps_caps_raise(void);
-/** Keep the 14, as far as we have them; none is inherited. */
-int cps_caps_drop(void);
+/** Keep these, as far as we have them; none is inherited. */
+int cps_caps_drop(uint64_t caps);
 
 #endif

@@ -10,30 +10,22 @@
 #include <sys/socket.h>
 
 #include "store/base/fd.h"
-#include "store/base/le.h"
 #include "store/base/log.h"
+#include "tools/run/crowd_client.h"
 #include "tools/run/frame.h"
 #include "tools/run/output.h"
 
-#define CLIENTS_MAX   32
-#define BACKLOG_BYTES (1u << 20) /* that a client may be behind */
-#define INPUT_BYTES   (1u << 18) /* that the program may be behind */
-#define DISMISS_MS    5000
-#define FIXED         6 /* entries of the poll set before the clients */
+#define CLIENTS_MAX  256
+#define ATTACHED_MAX 64 /* of them, so that there is always room for a question */
+#define INPUT_BYTES  (1u << 18) /* that the program may be behind */
+#define DISMISS_MS   5000
+#define FIXED        6 /* entries of the poll set before the clients */
 
 enum { AT_LISTEN, AT_BOX, AT_SIGNALS, AT_OUT, AT_ERR, AT_IN };
 
-struct client {
-	int fd;
-	struct cps_frame_reader *reader; /* owned */
-	struct cps_buf out;
-	size_t sent; /* bytes of `out` */
-	bool wants_output, gives_input;
-};
-
 struct cps_crowd {
 	struct cps_crowd_opts o;
-	struct client clients[CLIENTS_MAX];
+	struct cps_client clients[CLIENTS_MAX];
 	size_t count;
 	struct cps_buf input; /* for the program */
 	size_t written;       /* bytes of it */
@@ -49,93 +41,50 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-static void set_nonblocking(int fd)
-{
-	if (fd >= 0)
-		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-}
-
-/* What is done with makes room, once there is less to move than was done with: who is
- * always a little behind must not make us keep everything. */
-static void make_room(struct cps_buf *buf, size_t *done)
-{
-	size_t left = buf->len - *done;
-
-	if (*done == 0 || *done < left)
-		return;
-	memmove(buf->data, buf->data + *done, left);
-	buf->len = left;
-	*done = 0;
-}
-
 /* ---- clients ---- */
-
-static void add_client(struct cps_crowd *c, int fd, bool wants_output)
-{
-	struct client *client = &c->clients[c->count];
-
-	if (fd < 0)
-		return;
-	*client = (struct client){.fd = fd, .wants_output = wants_output};
-	client->reader = calloc(1, sizeof(*client->reader));
-	if (!client->reader) {
-		close(fd);
-		return;
-	}
-	set_nonblocking(fd);
-	c->count++;
-}
 
 static void remove_client(struct cps_crowd *c, size_t i)
 {
-	struct client *client = &c->clients[i];
-
-	close(client->fd);
-	free(client->reader);
-	cps_buf_release(&client->out);
-	*client = c->clients[--c->count];
+	cps_client_release(&c->clients[i]);
+	c->clients[i] = c->clients[--c->count];
 }
 
-/* Send what is there to send. -errno when the client is gone. */
-static int flush(struct client *client)
+/* Who waits for the end alone can look for it himself. */
+static void make_place(struct cps_crowd *c)
 {
-	while (client->sent < client->out.len) {
-		ssize_t n = send(client->fd, client->out.data + client->sent,
-				 client->out.len - client->sent,
-				 MSG_NOSIGNAL | MSG_DONTWAIT);
+	size_t i = 0;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno != EAGAIN)
-			return -errno;
-		if (n < 0)
-			break;
-		client->sent += (size_t)n;
-	}
-	make_room(&client->out, &client->sent);
-	return 0;
+	while (i < c->count && c->clients[i].wants_output)
+		i++;
+	if (i < c->count)
+		remove_client(c, i);
 }
 
-static void tell(struct client *client, enum cps_frame_type type, const void *data,
-		 size_t len)
+static void add_client(struct cps_crowd *c, int fd, bool wants_output)
 {
-	/* Who is gone is found out when it is polled. */
-	if (cps_frame_put(&client->out, type, data, len) == 0)
-		flush(client);
+	if (fd < 0)
+		return;
+	if (c->count == CLIENTS_MAX)
+		make_place(c);
+	if (c->count == CLIENTS_MAX)
+		close(fd);
+	else if (cps_client_init(&c->clients[c->count], fd, wants_output) == 0)
+		c->count++;
 }
 
-static void tell_number(struct client *client, enum cps_frame_type type, int32_t number)
+static bool is_crowded(const struct cps_crowd *c)
 {
-	uint8_t bytes[4];
+	size_t attached = 0;
 
-	cps_put_le32(bytes, (uint32_t)number);
-	tell(client, type, bytes, sizeof(bytes));
+	for (size_t i = 0; i < c->count; i++)
+		attached += c->clients[i].wants_output;
+	return attached >= ATTACHED_MAX;
 }
 
 static bool all_keep_up(const struct cps_crowd *c)
 {
 	for (size_t i = 0; i < c->count; i++)
-		if (c->clients[i].out.len - c->clients[i].sent > BACKLOG_BYTES)
+		if (!cps_client_keeps_up(&c->clients[i]))
 			return false;
 	return true;
 }
@@ -159,7 +108,7 @@ static void write_input(struct cps_crowd *c)
 	}
 	if (fd < 0)
 		c->written = c->input.len;
-	make_room(&c->input, &c->written);
+	cps_make_room(&c->input, &c->written);
 	if ((c->input_ends && c->input.len == 0) || fd < 0)
 		close_fd(&c->o.in);
 }
@@ -185,14 +134,19 @@ static void resize(struct cps_crowd *c, const struct cps_frame *frame)
 	ioctl(c->o.out, TIOCSWINSZ, &ws);
 }
 
-static void take_frame(struct cps_crowd *c, struct client *client,
+static void take_frame(struct cps_crowd *c, struct cps_client *client,
 		       const struct cps_frame *frame)
 {
 	switch (frame->type) {
 	case CPS_FRAME_HELLO:
-		client->wants_output = true;
+		if (is_crowded(c))
+			cps_client_tell_number(client, CPS_FRAME_RESULT, -EUSERS);
+		else
+			client->wants_output = true;
 		break;
 	case CPS_FRAME_STDIN:
+		if (!client->wants_output)
+			break;
 		client->gives_input = true;
 		take_input(c, frame);
 		break;
@@ -200,8 +154,9 @@ static void take_frame(struct cps_crowd *c, struct client *client,
 		resize(c, frame);
 		break;
 	case CPS_FRAME_SIGNAL:
-		tell_number(client, CPS_FRAME_RESULT,
-			    cps_sandbox_signal(c->o.box, cps_frame_number(frame)));
+		cps_client_tell_number(
+			client, CPS_FRAME_RESULT,
+			cps_sandbox_signal(c->o.box, cps_frame_number(frame)));
 		break;
 	default: /* what only we say */
 		break;
@@ -214,7 +169,7 @@ static bool input_is_full(const struct cps_crowd *c)
 }
 
 /* -errno when the client is gone. */
-static int hear(struct cps_crowd *c, struct client *client)
+static int hear(struct cps_crowd *c, struct cps_client *client)
 {
 	struct cps_frame frame;
 	int rc = 0;
@@ -248,9 +203,10 @@ static void spread(struct cps_crowd *c, int stream, const void *data, size_t len
 	c->output_failed = rc < 0;
 	for (size_t i = 0; i < c->count; i++)
 		if (c->clients[i].wants_output)
-			tell(&c->clients[i],
-			     stream == 1 ? CPS_FRAME_STDOUT : CPS_FRAME_STDERR, data,
-			     len);
+			cps_client_tell(&c->clients[i],
+					stream == 1 ? CPS_FRAME_STDOUT
+						    : CPS_FRAME_STDERR,
+					data, len);
 }
 
 /* false: nothing more is there by now, or ever. */
@@ -278,15 +234,14 @@ static size_t prepare(const struct cps_crowd *c, int signals,
 	short out =
 		(short)((more ? POLLIN : 0) | (c->o.terminal && pending ? POLLOUT : 0));
 
-	fds[AT_LISTEN] = (struct pollfd){
-		.fd = c->count < CLIENTS_MAX ? c->o.listen : -1, .events = POLLIN};
+	fds[AT_LISTEN] = (struct pollfd){.fd = c->o.listen, .events = POLLIN};
 	fds[AT_BOX] = (struct pollfd){.fd = cps_sandbox_fd(c->o.box), .events = POLLIN};
 	fds[AT_SIGNALS] = (struct pollfd){.fd = signals, .events = POLLIN};
 	fds[AT_OUT] = (struct pollfd){.fd = out ? c->o.out : -1, .events = out};
 	fds[AT_ERR] = (struct pollfd){.fd = more ? c->o.err : -1, .events = POLLIN};
 	fds[AT_IN] = (struct pollfd){.fd = pending ? c->o.in : -1, .events = POLLOUT};
 	for (size_t i = 0; i < c->count; i++) {
-		const struct client *client = &c->clients[i];
+		const struct cps_client *client = &c->clients[i];
 		bool deaf = client->gives_input && input_is_full(c);
 		short events =
 			(short)((deaf ? 0 : POLLIN) | (client->out.len ? POLLOUT : 0));
@@ -314,7 +269,7 @@ static void serve_clients(struct cps_crowd *c, const struct pollfd *fds)
 		int rc = 0;
 
 		if (events & POLLOUT)
-			rc = flush(&c->clients[i]);
+			rc = cps_client_flush(&c->clients[i]);
 		if (rc == 0 && events & (POLLIN | POLLHUP | POLLERR))
 			rc = hear(c, &c->clients[i]);
 		if (rc < 0)
@@ -349,7 +304,15 @@ void cps_crowd_serve(struct cps_crowd *c, int signals)
 	}
 }
 
-/* Wait until all have got what is there for them, and so is at most `timeout_ms`. */
+static void remove_behind(struct cps_crowd *c)
+{
+	for (size_t i = c->count; i-- > 0;)
+		if (c->clients[i].out.len)
+			remove_client(c, i);
+}
+
+/* Wait until all have got what is there for them. Of those who take nothing for
+ * `timeout_ms` nobody is left. */
 static void flush_all(struct cps_crowd *c, int timeout_ms)
 {
 	for (;;) {
@@ -357,14 +320,16 @@ static void flush_all(struct cps_crowd *c, int timeout_ms)
 		size_t behind = 0;
 
 		for (size_t i = c->count; i-- > 0;)
-			if (flush(&c->clients[i]) < 0)
+			if (cps_client_flush(&c->clients[i]) < 0)
 				remove_client(c, i);
 		for (size_t i = 0; i < c->count; i++)
 			if (c->clients[i].out.len)
 				fds[behind++] = (struct pollfd){.fd = c->clients[i].fd,
 								.events = POLLOUT};
-		if (behind == 0 || poll(fds, behind, timeout_ms) == 0)
+		if (behind == 0)
 			return;
+		if (poll(fds, behind, timeout_ms) == 0)
+			remove_behind(c);
 	}
 }
 
@@ -380,7 +345,7 @@ void cps_crowd_drain(struct cps_crowd *c)
 void cps_crowd_dismiss(struct cps_crowd *c, int status)
 {
 	for (size_t i = 0; i < c->count; i++)
-		tell_number(&c->clients[i], CPS_FRAME_EXIT, status);
+		cps_client_tell_number(&c->clients[i], CPS_FRAME_EXIT, status);
 	flush_all(c, DISMISS_MS);
 }
 
@@ -400,10 +365,10 @@ int cps_crowd_new(const struct cps_crowd_opts *opts, struct cps_crowd **out,
 		return cps_err_nomem(err);
 	}
 	c->o = o;
-	set_nonblocking(o.out);
-	set_nonblocking(o.err);
-	set_nonblocking(o.in);
-	set_nonblocking(o.listen);
+	cps_nonblocking(o.out);
+	cps_nonblocking(o.err);
+	cps_nonblocking(o.in);
+	cps_nonblocking(o.listen);
 	add_client(c, o.client, true);
 	*out = c;
 	return 0;

@@ -20,7 +20,7 @@ enum cps_frame_type {
 	CPS_FRAME_STDERR,
 	CPS_FRAME_RESIZE, /* to the monitor: struct cps_frame_size */
 	CPS_FRAME_SIGNAL, /* to the monitor: int32; answered by a RESULT */
-	CPS_FRAME_RESULT, /* int32: 0 or -errno */
+	CPS_FRAME_RESULT, /* int32: 0 or -errno; after HELLO only -EUSERS, too many */
 	CPS_FRAME_EXIT,   /* int32: the exit status; the container has ended */
 };
 

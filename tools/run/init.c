@@ -171,6 +171,7 @@ static int set_up(const struct cps_sandbox_opts *opts, int socket, int begun,
 	if (rc == 0 && unshare(CLONE_NEWCGROUP) < 0 && errno != EINVAL)
 		rc = cps_err_sys(err, -errno, "a cgroup namespace");
 	launch->process = order.process;
+	launch->process.powers = opts->powers;
 	if (rc == 0)
 		rc = set_scene(&scene, &order, launch, &master, err);
 	if (rc == 0) {

@@ -9,8 +9,10 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include "fs/top/top.h"
 #include "store/base/fd.h"
 #include "store/base/mem.h"
 #include "store/base/path.h"
@@ -45,6 +47,7 @@ struct walk {
 	char rest[PATH_MAX]; /* still to go */
 	unsigned int links;
 	bool folder; /* what the last component has to be */
+	bool stub;   /* what is made is there to be mounted upon */
 };
 
 /* Take the next component out of `rest`. 1; 0 at the end; -ENAMETOOLONG. */
@@ -107,20 +110,52 @@ static int follow(struct walk *walk, int link)
 	return 0;
 }
 
+/* A descriptor of what was made, or -errno. */
+static int make_one(int dir, const char *name, bool folder)
+{
+	int flags = folder ? O_RDONLY | O_DIRECTORY : O_WRONLY | O_CREAT | O_EXCL;
+	int fd;
+
+	if (folder && mkdirat(dir, name, 0755) < 0)
+		return -errno;
+	fd = openat(dir, name, flags | O_NOFOLLOW | O_CLOEXEC, 0644);
+	return fd < 0 ? -errno : fd;
+}
+
+int cps_inside_stub(int dir, const char *name, bool folder)
+{
+	struct timespec times[2];
+	struct stat before;
+	bool known = fstat(dir, &before) == 0;
+	cps_auto(cps_fd) int fd = make_one(dir, name, folder);
+
+	if (fd < 0)
+		return fd;
+	/* A file system that knows no marks or keeps its own times has the stub all the
+	 * same; then it is seen. */
+	(void)!fsetxattr(fd, CPS_TOP_STUB_XATTR, name, strlen(name), XATTR_CREATE);
+	times[0] = before.st_atim;
+	times[1] = before.st_mtim;
+	if (known)
+		(void)!utimensat(dir, ".", times, 0);
+	return 0;
+}
+
 /* Make `name` in the folder `done`. Whatever appeared there meanwhile stays. */
 static int make(struct walk *walk, const char *name, bool folder)
 {
 	cps_auto(cps_fd) int dir = -1, fd = -1;
+	int rc;
 
 	dir = open_in_root(walk->root, walk->done, O_PATH | O_DIRECTORY,
 			   RESOLVE_NO_SYMLINKS);
 	if (dir < 0)
 		return dir;
-	if (folder)
-		return mkdirat(dir, name, 0755) < 0 && errno != EEXIST ? -errno : 0;
-	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		    0644);
-	return fd < 0 && errno != EEXIST ? -errno : 0;
+	if (walk->stub)
+		rc = cps_inside_stub(dir, name, folder);
+	else
+		rc = fd = make_one(dir, name, folder);
+	return rc < 0 && rc != -EEXIST ? rc : 0;
 }
 
 /* Open `name` in `done` itself, link or not; make it when it is missing. */
@@ -191,9 +226,10 @@ static int walk_all(struct walk *walk)
 	return rc < 0 ? rc : fd;
 }
 
-int cps_inside_make(int root, const char *path, bool folder, struct cps_err *err)
+static int make_path(int root, const char *path, bool folder, bool stub,
+		     struct cps_err *err)
 {
-	struct walk walk = {.root = root, .folder = folder};
+	struct walk walk = {.root = root, .folder = folder, .stub = stub};
 	int fd;
 
 	if (strlen(path) >= sizeof(walk.rest))
@@ -201,4 +237,14 @@ int cps_inside_make(int root, const char *path, bool folder, struct cps_err *err
 	strcpy(walk.rest, path);
 	fd = walk_all(&walk);
 	return fd < 0 ? cps_err_sys(err, fd, "'%s' in the root", path) : fd;
+}
+
+int cps_inside_make(int root, const char *path, bool folder, struct cps_err *err)
+{
+	return make_path(root, path, folder, false, err);
+}
+
+int cps_inside_make_stub(int root, const char *path, bool folder, struct cps_err *err)
+{
+	return make_path(root, path, folder, true, err);
 }

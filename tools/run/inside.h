@@ -18,5 +18,10 @@ int cps_inside_open(int root, const char *path, int flags);
  *  followed as if its target were there.
  *  -ENOTDIR or -EISDIR when the other kind is there; else -errno. */
 int cps_inside_make(int root, const char *path, bool folder, struct cps_err *err);
+/** The same, to be mounted upon: what is made is marked as there for that alone (see
+ *  CPS_TOP_STUB_XATTR), and the folders that it is made in keep their times. */
+int cps_inside_make_stub(int root, const char *path, bool folder, struct cps_err *err);
+/** One name of the folder `dir`, made as a stub. 0; -EEXIST; -errno. */
+int cps_inside_stub(int dir, const char *name, bool folder);
 
 #endif

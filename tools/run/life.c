@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,10 +10,12 @@
 #include <time.h>
 
 #include "store/base/fd.h"
+#include "store/base/log.h"
 #include "store/compose.h"
 
-#define LOCK_FILE "lock"
-#define KILLED    137 /* 128 + SIGKILL */
+#define LOCK_FILE  "lock"
+#define SIGN_BYTES 32  /* "PID TICKS\n" in it */
+#define KILLED     137 /* 128 + SIGKILL */
 
 static const struct flock whole_file = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
@@ -37,6 +40,19 @@ void cps_life_unlock(int lock)
 
 	free_it.l_type = F_UNLCK;
 	fcntl(lock, F_OFD_SETLK, &free_it);
+}
+
+void cps_life_sign(int lock)
+{
+	char text[SIGN_BYTES + 1];
+	uint64_t began;
+
+	if (cps_life_began(getpid(), &began) < 0)
+		return;
+	/* Always as long, so that nothing of an older one is left behind it. */
+	snprintf(text, sizeof(text), "%10d %20" PRIu64 "\n", (int)getpid(), began);
+	if (cps_pwrite_full(lock, text, SIGN_BYTES, 0) < 0)
+		cps_warn("the monitor's name is not on record: %s", strerror(errno));
 }
 
 /* Asks without taking, so that a look never keeps a start away. */
@@ -121,18 +137,37 @@ int cps_life_began(pid_t pid, uint64_t *ticks)
 	return 0;
 }
 
-int cps_life_init(const struct cps_container_state *state, struct cps_err *err)
+/* A pidfd of the process that began then; -ESRCH. */
+static int open_process(pid_t pid, uint64_t ticks)
 {
-	cps_auto(cps_fd) int fd = -1;
+	cps_auto(cps_fd) int fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 	uint64_t began;
 
-	if (state->pid > 0)
-		fd = (int)syscall(SYS_pidfd_open, state->pid, 0);
 	/* Looked at once the descriptor holds the number. */
-	if (fd < 0 || cps_life_began(state->pid, &began) < 0 ||
-	    began != state->pid_started)
-		return cps_err_set(err, -ESRCH, "it has just ended");
+	if (fd < 0 || cps_life_began(pid, &began) < 0 || began != ticks)
+		return -ESRCH;
 	return CPS_TAKE_FD(fd);
+}
+
+int cps_life_init(const struct cps_container_state *state, struct cps_err *err)
+{
+	int fd = open_process(state->pid, state->pid_started);
+
+	return fd < 0 ? cps_err_set(err, fd, "it has just ended") : fd;
+}
+
+int cps_life_monitor(int folder)
+{
+	cps_auto(cps_fd) int fd =
+		openat(folder, LOCK_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char text[SIGN_BYTES + 1] = "";
+	uint64_t began;
+	int pid;
+
+	if (fd < 0 || cps_pread_full(fd, text, SIGN_BYTES, 0) < 0 ||
+	    sscanf(text, "%d %" SCNu64, &pid, &began) != 2)
+		return -ESRCH;
+	return open_process(pid, began);
 }
 
 int cps_life_count(int folder, const char *file)

@@ -11,6 +11,9 @@
  *  who inherits it; -EBUSY somebody has it; -errno. */
 int cps_life_lock(int folder, struct cps_err *err);
 
+/** Say in it who we are, for cps_life_monitor(). */
+void cps_life_sign(int lock);
+
 /** Let go of it, whoever else has inherited it. */
 void cps_life_unlock(int lock);
 
@@ -23,6 +26,9 @@ int cps_life_read(int folder, struct cps_container_state *out, bool *alive,
 int cps_life_began(pid_t pid, uint64_t *ticks);
 /** A pidfd of a container's init. -ESRCH it is gone. */
 int cps_life_init(const struct cps_container_state *state, struct cps_err *err);
+
+/** A pidfd of who has signed the lock last. -ESRCH it is gone. */
+int cps_life_monitor(int folder);
 
 /** Count `file` of a folder up: 1 for the first. -errno. */
 int cps_life_count(int folder, const char *file);

@@ -18,6 +18,7 @@
 #include "store/base/unix.h"
 #include "store/folder.h"
 #include "tools/run/crowd.h"
+#include "tools/run/ends.h"
 #include "tools/run/life.h"
 #include "tools/run/output.h"
 #include "tools/run/rootless.h"
@@ -83,48 +84,9 @@ static int mount_top(struct monitor *m, struct cps_err *err)
 	return rc;
 }
 
-/** Both ends of what the program has as its input and outputs; -1: closed, or none. */
-struct ends {
-	int in[2], out[2], err[2];
-};
-
-#define ENDS_INIT                                                                      \
-	{                                                                              \
-		{-1, -1}, {-1, -1},                                                    \
-		{                                                                      \
-			-1, -1                                                         \
-		}                                                                      \
-	}
-
-static void close_ends(struct ends *ends)
-{
-	int *all[] = {ends->in, ends->out, ends->err};
-
-	for (size_t i = 0; i < CPS_ARRAY_LEN(all); i++)
-		for (int k = 0; k < 2; k++)
-			if (all[i][k] >= 0)
-				close(all[i][k]);
-}
-
-static int make_ends(const struct cps_container_config *config, struct ends *ends,
-		     struct cps_process *process, struct cps_err *err)
-{
-	if (config->tty)
-		return 0;
-	if (config->open_stdin
-		    ? pipe2(ends->in, O_CLOEXEC) < 0
-		    : (ends->in[0] = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0)
-		return cps_err_sys(err, -errno, "make the standard input");
-	if (pipe2(ends->out, O_CLOEXEC) < 0 || pipe2(ends->err, O_CLOEXEC) < 0)
-		return cps_err_sys(err, -errno, "make a pipe");
-	process->stdio[0] = ends->in[0];
-	process->stdio[1] = ends->out[1];
-	process->stdio[2] = ends->err[1];
-	return 0;
-}
-
 /* From here on output is kept and passed on. */
-static int gather(struct monitor *m, struct ends *ends, int tty, struct cps_err *err)
+static int gather(struct monitor *m, struct cps_ends *ends, int tty,
+		  struct cps_err *err)
 {
 	struct cps_crowd_opts crowd = {
 		.client = CPS_TAKE_FD(m->client),
@@ -156,9 +118,9 @@ static int status_of(int rc)
 
 static int start_program(struct monitor *m, struct cps_err *err)
 {
-	struct ends ends = ENDS_INIT;
+	struct cps_ends ends = CPS_ENDS_INIT;
 	struct cps_process *process = &m->spec.process;
-	int tty = -1, rc = make_ends(m->opts->config, &ends, process, err);
+	int tty = -1, rc = cps_ends_make(m->opts->config, &ends, process, err);
 
 	process->rows = m->opts->rows;
 	process->columns = m->opts->columns;
@@ -169,7 +131,7 @@ static int start_program(struct monitor *m, struct cps_err *err)
 	}
 	if (rc == 0)
 		rc = gather(m, &ends, tty, err);
-	close_ends(&ends);
+	cps_ends_close(&ends);
 	return rc;
 }
 
@@ -365,8 +327,10 @@ void cps_monitor_run(const struct cps_monitor_opts *opts, struct cps_daemon *dae
 		.signals = -1,
 	};
 	struct cps_err err = CPS_ERR_INIT;
-	int rc = begin(&m, &err);
+	int rc;
 
+	cps_life_sign(opts->lock);
+	rc = begin(&m, &err);
 	if (rc < 0) {
 		fail_start(&m, daemon, rc, &err);
 		return;

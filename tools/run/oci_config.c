@@ -1,5 +1,6 @@
 #include "tools/run/oci.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -71,16 +72,18 @@ static void put_user(struct json_t *process, const struct cps_user *user)
 	cps_doc_put(process, "user", value);
 }
 
-static void put_caps(struct json_t *process)
+static void put_caps(struct json_t *process, const struct cps_powers *powers)
 {
 	static const char *const sets[] = {"bounding", "permitted", "effective"};
+	const uint64_t caps =
+		(cps_caps_usual() & ~powers->caps_gone) | powers->caps_more;
 	struct json_t *value = cps_doc_new_object();
 
 	for (size_t i = 0; i < CPS_ARRAY_LEN(sets); i++) {
 		struct json_t *list = cps_doc_new_array();
 		char *name;
 
-		for (size_t n = 0; (name = cps_caps_name(n)); n++) {
+		for (size_t n = 0; (name = cps_caps_name(caps, n)); n++) {
 			for (char *c = name; *c; c++)
 				if (*c >= 'a' && *c <= 'z')
 					*c -= 'a' - 'A';
@@ -90,6 +93,33 @@ static void put_caps(struct json_t *process)
 		cps_doc_put(value, sets[i], list);
 	}
 	cps_doc_put(process, "capabilities", value);
+}
+
+/* No limit is more than JSON's library counts to. */
+static uint64_t limit_number(rlim_t limit)
+{
+	return limit > INT64_MAX ? INT64_MAX : limit;
+}
+
+static void put_limits(struct json_t *process, const struct cps_powers *powers)
+{
+	struct json_t *list = cps_doc_new_array();
+
+	for (size_t i = 0; i < powers->limit_count; i++) {
+		const struct cps_limit *l = &powers->limits[i];
+		struct json_t *one = cps_doc_new_object();
+		char name[32] = "RLIMIT_";
+		size_t n = strlen(name);
+
+		for (const char *c = cps_limit_name(l->resource); *c; c++)
+			name[n++] = (char)toupper((unsigned char)*c);
+		name[n] = '\0';
+		cps_doc_put_text(one, "type", name);
+		cps_doc_put_number(one, "soft", limit_number(l->limit.rlim_cur));
+		cps_doc_put_number(one, "hard", limit_number(l->limit.rlim_max));
+		cps_doc_put(list, NULL, one);
+	}
+	cps_doc_put(process, "rlimits", list);
 }
 
 static int put_process(struct json_t *to, const struct cps_oci_setup *setup,
@@ -107,7 +137,8 @@ static int put_process(struct json_t *to, const struct cps_oci_setup *setup,
 	put_texts(value, "args", setup->process->argv);
 	put_env(value, env);
 	cps_doc_put_text(value, "cwd", setup->cwd);
-	put_caps(value);
+	put_caps(value, &setup->opts->powers);
+	put_limits(value, &setup->opts->powers);
 	cps_doc_put_bool(value, "noNewPrivileges", false);
 	cps_doc_put(to, "process", value);
 	free(env);
@@ -128,8 +159,12 @@ static void put_mount(struct json_t *list, const char *target, const char *type,
 	cps_doc_put(list, NULL, value);
 }
 
-static void put_own_mounts(struct json_t *list)
+static void put_own_mounts(struct json_t *list, uint64_t shm_bytes)
 {
+	char shm[80];
+
+	snprintf(shm, sizeof(shm), "nosuid noexec nodev mode=1777 size=%llu",
+		 (unsigned long long)(shm_bytes ? shm_bytes : 64u << 20));
 	put_mount(list, "/proc", "proc", "proc", "nosuid noexec nodev");
 	put_mount(list, "/dev", "tmpfs", "tmpfs",
 		  "nosuid strictatime mode=755 size=65536k");
@@ -138,8 +173,7 @@ static void put_own_mounts(struct json_t *list)
 	put_mount(list, "/sys", "sysfs", "sysfs", "nosuid noexec nodev ro");
 	put_mount(list, "/sys/fs/cgroup", "cgroup", "cgroup", "ro nosuid noexec nodev");
 	put_mount(list, "/dev/mqueue", "mqueue", "mqueue", "nosuid noexec nodev");
-	put_mount(list, "/dev/shm", "tmpfs", "shm",
-		  "nosuid noexec nodev mode=1777 size=65536k");
+	put_mount(list, "/dev/shm", "tmpfs", "shm", shm);
 }
 
 /* "PATH:a,b=1" */
@@ -163,7 +197,7 @@ static void put_mounts(struct json_t *to, const struct cps_oci_setup *setup)
 	char *const *target = setup->targets;
 	char source[PATH_MAX];
 
-	put_own_mounts(list);
+	put_own_mounts(list, opts->shm_bytes);
 	for (size_t i = 0; i < opts->volume_count; i++) {
 		char name[CPS_OCI_VOLUME_MAX];
 

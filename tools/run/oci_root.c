@@ -79,11 +79,10 @@ static int mount_volumes(const struct cps_oci_setup *setup, struct cps_err *err)
 	return 0;
 }
 
-/* The path without links of what is there; it is made when missing. */
-static int resolve(const struct cps_oci_setup *setup, const char *path, bool folder,
+/* The path without links of what is there: `fd` of `path`, or what went wrong. */
+static int resolve(const struct cps_oci_setup *setup, const char *path, int fd,
 		   char **out, struct cps_err *err)
 {
-	cps_auto(cps_fd) int fd = cps_inside_make(setup->root, path, folder, err);
 	size_t skip = strlen(setup->base);
 	char name[64], real[PATH_MAX];
 	ssize_t len;
@@ -120,8 +119,9 @@ static bool is_kernels(const char *path)
 static int resolve_target(struct cps_oci_setup *setup, const char *path, bool folder,
 			  size_t *count, struct cps_err *err)
 {
+	cps_auto(cps_fd) int fd = cps_inside_make_stub(setup->root, path, folder, err);
 	char **out = &setup->targets[*count];
-	int rc = resolve(setup, path, folder, out, err);
+	int rc = resolve(setup, path, fd, out, err);
 
 	if (rc < 0)
 		return cps_err_wrap(err, rc, "mount on '%s'", path);
@@ -134,7 +134,9 @@ static int resolve_target(struct cps_oci_setup *setup, const char *path, bool fo
 static int resolve_cwd(struct cps_oci_setup *setup, struct cps_err *err)
 {
 	const char *cwd = setup->process->cwd;
-	int rc = resolve(setup, cwd && *cwd ? cwd : "/", true, &setup->cwd, err);
+	const char *path = cwd && *cwd ? cwd : "/";
+	cps_auto(cps_fd) int fd = cps_inside_make(setup->root, path, true, err);
+	int rc = resolve(setup, path, fd, &setup->cwd, err);
 
 	if (rc < 0)
 		return cps_err_wrap(err, rc, "working folder");
@@ -173,6 +175,16 @@ static int resolve_all(struct cps_oci_setup *setup, struct cps_err *err)
 	return rc;
 }
 
+static int join_groups(struct cps_oci_setup *setup, struct cps_err *err)
+{
+	char *const *group = setup->opts->powers.groups;
+	int rc = 0;
+
+	for (; rc == 0 && group && *group; group++)
+		rc = cps_user_join(setup->root, *group, &setup->user, err);
+	return rc;
+}
+
 int cps_oci_prepare_root(struct cps_oci_setup *setup, int root, struct cps_err *err)
 {
 	static const char *const folders[] = {"dev", "proc", "sys"};
@@ -190,6 +202,8 @@ int cps_oci_prepare_root(struct cps_oci_setup *setup, int root, struct cps_err *
 	if (rc == 0)
 		rc = cps_user_lookup(setup->root, setup->process->user, &setup->user,
 				     err);
+	if (rc == 0)
+		rc = join_groups(setup, err);
 	if (rc == 0)
 		rc = resolve_cwd(setup, err);
 	if (rc == 0)

@@ -28,8 +28,11 @@ int cps_launch_prepare(struct cps_launch *launch, int root, struct cps_err *err)
 {
 	const char *cwd =
 		launch->process.cwd && *launch->process.cwd ? launch->process.cwd : "/";
+	char *const *group = launch->process.powers.groups;
 	int rc = cps_user_lookup(root, launch->process.user, &launch->user, err);
 
+	for (; rc == 0 && group && *group; group++)
+		rc = cps_user_join(root, *group, &launch->user, err);
 	if (rc < 0)
 		return rc;
 	launch->cwd = cps_inside_make(root, cwd, true, err);
@@ -137,6 +140,13 @@ static void give_pipes(const struct cps_user *user)
 			(void)!fchown(i, user->uid, user->gid);
 }
 
+static uint64_t caps_of(const struct cps_launch *launch)
+{
+	const struct cps_powers *powers = &launch->process.powers;
+
+	return (cps_caps_usual() & ~powers->caps_gone) | powers->caps_more;
+}
+
 static int prepare_child(struct cps_launch *launch, int report, struct cps_err *err)
 {
 	int rc = place_fds(launch, report);
@@ -150,7 +160,7 @@ static int prepare_child(struct cps_launch *launch, int report, struct cps_err *
 	rc = enter_cwd(launch);
 	if (rc < 0)
 		return cps_err_sys(err, rc, "working folder '%s'", launch->process.cwd);
-	rc = cps_caps_bound();
+	rc = cps_caps_bound(caps_of(launch));
 	if (rc < 0)
 		return cps_err_sys(err, rc, "bound the capabilities");
 	rc = become_user(&launch->user);
@@ -174,7 +184,7 @@ static int give_up(struct cps_launch *launch, struct cps_err *err)
 	if (rc == 0)
 		rc = cps_seccomp_load();
 	if (rc == 0)
-		rc = cps_caps_drop();
+		rc = cps_caps_drop(caps_of(launch));
 	return rc < 0 ? cps_err_sys(err, rc, "give up what the program may not do") : 0;
 }
 
@@ -193,6 +203,8 @@ __attribute__((noreturn)) static void run_child(struct cps_launch *launch, int r
 				     &err);
 	if (rc == 0)
 		rc = cps_program_argv(&launch->process, &argv, &err);
+	if (rc == 0)
+		rc = cps_powers_set_limits(&launch->process.powers, &err);
 	if (rc == 0)
 		rc = give_up(launch, &err);
 	if (rc == 0) {

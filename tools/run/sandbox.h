@@ -6,6 +6,7 @@
 
 #include "store/base/err.h"
 #include "store/base/mem.h"
+#include "tools/run/powers.h"
 
 /* A program in namespaces of its own, over a root that somebody else has mounted.
  *
@@ -40,6 +41,8 @@ struct cps_process {
 	 * terminal; its master is handed out. */
 	bool terminal;
 	unsigned short rows, columns; /* of the terminal; 0: unknown */
+	/* For cps_sandbox_exec(); what the sandbox starts has the sandbox's. */
+	struct cps_powers powers;
 };
 
 /** One thing of the host seen in the sandbox. */
@@ -58,6 +61,10 @@ struct cps_sandbox_opts {
 	size_t volume_count;
 	const char *const *tmpfs; /* "PATH[:OPTIONS]" as docker has it */
 	size_t tmpfs_count;
+	/* Folders of the root that are mounts of their own, writable whatever the root
+	 * is; a volume or tmpfs on the very path goes before. Not with `runtime`. */
+	const char *const *own;
+	size_t own_count;
 	/* Contents of the files; NULL: the root's own. With `hosts` /etc/hostname is
 	 * ours too. The name servers of a private network replace those given. */
 	const char *resolv_conf, *hosts;
@@ -66,6 +73,8 @@ struct cps_sandbox_opts {
 	uint64_t cpus_milli; /* thousandths of a processor */
 	uint64_t pids;
 	const char *cgroup; /* a name of its own for it; required with a limit */
+	struct cps_powers powers; /* of its programs */
+	uint64_t shm_bytes;       /* of /dev/shm; 0: docker's 64 MiB */
 	/* "runc" or "crun" instead of our own init; NULL: ours. Then the options have
 	 * to live until the start, there is no private network and no user namespace, a
 	 * program that cannot be executed is a failure of ours, and if the maker is

@@ -11,10 +11,10 @@
 int cps_scene_folder(int root, const char *name, struct cps_err *err)
 {
 	struct stat st;
-	int fd;
+	int fd, rc = cps_inside_stub(root, name, true);
 
-	if (mkdirat(root, name, 0755) < 0 && errno != EEXIST && errno != EROFS)
-		return cps_err_sys(err, -errno, "make '/%s' in the root", name);
+	if (rc < 0 && rc != -EEXIST && rc != -EROFS)
+		return cps_err_sys(err, rc, "make '/%s' in the root", name);
 	fd = openat(root, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return cps_err_sys(err, -errno, "'/%s' of the root", name);

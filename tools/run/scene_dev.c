@@ -120,9 +120,15 @@ static int make_pts(struct cps_scene *scene, struct cps_err *err)
 
 static int make_folders(struct cps_scene *scene, struct cps_err *err)
 {
-	static const char *const shm_options[] = {"mode=1777", "size=65536k", NULL};
+	const char *shm_options[] = {"mode=1777", "size=65536k", NULL};
 	cps_auto(cps_fd) int shm = -1, queue = -1;
 	int rc = make_pts(scene, err);
+	char size[32];
+
+	snprintf(size, sizeof(size), "size=%llu",
+		 (unsigned long long)scene->opts->shm_bytes);
+	if (scene->opts->shm_bytes)
+		shm_options[1] = size;
 
 	if (rc < 0)
 		return rc;

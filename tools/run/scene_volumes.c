@@ -19,7 +19,7 @@ struct item {
 	char path[CPS_PATH_MAX + 1];     /* relative to the root, cleaned */
 	const struct cps_volume *volume; /* or */
 	const char *tmpfs;               /* "PATH[:OPTIONS]", or */
-	const char *name, *content;      /* a file of ours */
+	const char *name, *content;      /* a file of ours, or none: the root's own */
 	size_t depth, order;
 };
 
@@ -158,26 +158,63 @@ static int check_target(const struct cps_scene *scene, int target)
 	return st.st_dev == root.st_dev && st.st_ino == root.st_ino ? -EINVAL : 0;
 }
 
-static int mount_item(const struct cps_scene *scene, const struct item *item,
-		      struct cps_err *err)
+static int make_target(const struct cps_scene *scene, const struct item *item,
+		       bool folder, struct cps_err *err)
+{
+	int rc, onto = cps_inside_make_stub(scene->root, item->path, folder, err);
+
+	if (onto < 0)
+		return onto;
+	rc = check_target(scene, onto);
+	if (rc == 0)
+		return onto;
+	close(onto);
+	return cps_err_sys(err, rc, "'%s' in the root", item->path);
+}
+
+static bool is_own(const struct item *item)
+{
+	return !item->volume && !item->tmpfs && !item->content;
+}
+
+/* The folder upon itself: what the root becomes later, it does not. */
+static int mount_own(const struct cps_scene *scene, const struct item *item,
+		     struct cps_err *err)
+{
+	cps_auto(cps_fd) int mount = -1;
+	int onto = make_target(scene, item, true, err);
+
+	if (onto < 0)
+		return onto;
+	mount = cps_mount_clone(onto, "", false);
+	if (mount >= 0)
+		return cps_scene_put(mount, onto, item->path, err);
+	close(onto);
+	return cps_err_sys(err, mount, "clone the folder");
+}
+
+static int mount_other(const struct cps_scene *scene, const struct item *item,
+		       struct cps_err *err)
 {
 	cps_auto(cps_fd) int mount = open_source(scene, item, err);
 	struct stat st;
-	int rc, onto;
+	int onto;
 
 	if (mount < 0)
-		return cps_err_wrap(err, mount, "mount on '/%s'", item->path);
+		return mount;
 	if (fstat(mount, &st) < 0)
-		return cps_err_sys(err, -errno, "mount on '/%s'", item->path);
-	onto = cps_inside_make(scene->root, item->path, S_ISDIR(st.st_mode), err);
-	if (onto < 0)
-		return cps_err_wrap(err, onto, "mount on '/%s'", item->path);
-	rc = check_target(scene, onto);
-	if (rc < 0) {
-		close(onto);
-		return cps_err_sys(err, rc, "mount on '/%s'", item->path);
-	}
-	return cps_scene_put(mount, onto, item->path, err);
+		return cps_err_sys(err, -errno, "what is mounted");
+	onto = make_target(scene, item, S_ISDIR(st.st_mode), err);
+	return onto < 0 ? onto : cps_scene_put(mount, onto, item->path, err);
+}
+
+static int mount_item(const struct cps_scene *scene, const struct item *item,
+		      struct cps_err *err)
+{
+	int rc = is_own(item) ? mount_own(scene, item, err)
+			      : mount_other(scene, item, err);
+
+	return rc < 0 ? cps_err_wrap(err, rc, "mount on '/%s'", item->path) : 0;
 }
 
 static int compare(const void *a, const void *b)
@@ -219,6 +256,21 @@ static int add_file(struct list *list, const char *target, const char *content,
 	return place(item, target, strlen(target), err);
 }
 
+/* A folder of the root's own, unless something else is on it. */
+static int add_own(struct list *list, const char *target, struct cps_err *err)
+{
+	struct item *item = add(list);
+	int rc = place(item, target, strlen(target), err);
+
+	for (size_t i = 0; rc == 0 && i + 1 < list->count; i++)
+		if (strcmp(list->items[i].path, item->path) == 0) {
+			*item = (struct item){0};
+			list->count--;
+			break;
+		}
+	return rc;
+}
+
 static int gather(const struct cps_sandbox_opts *opts, const char *hostname_line,
 		  struct list *list, struct cps_err *err)
 {
@@ -237,6 +289,8 @@ static int gather(const struct cps_sandbox_opts *opts, const char *hostname_line
 		item->tmpfs = opts->tmpfs[i];
 		rc = place(item, item->tmpfs, strcspn(item->tmpfs, ":"), err);
 	}
+	for (size_t i = 0; rc == 0 && i < opts->own_count; i++)
+		rc = add_own(list, opts->own[i], err);
 	if (rc == 0)
 		rc = add_file(list, "/etc/resolv.conf", opts->resolv_conf, err);
 	if (rc == 0)
@@ -248,7 +302,8 @@ static int gather(const struct cps_sandbox_opts *opts, const char *hostname_line
 
 int cps_scene_volumes(struct cps_scene *scene, struct cps_err *err)
 {
-	size_t max = scene->opts->volume_count + scene->opts->tmpfs_count + 3;
+	size_t max = scene->opts->volume_count + scene->opts->tmpfs_count +
+		     scene->opts->own_count + 3;
 	cps_auto(cps_free) struct item *items = calloc(max, sizeof(*items));
 	struct list list = {.items = items};
 	char hostname_line[HOST_NAME_MAX + 2];

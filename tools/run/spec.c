@@ -121,6 +121,22 @@ static int read_host(const char *path, struct cps_buf *out, struct cps_err *err)
 	return rc < 0 ? cps_err_sys(err, rc, "'%s'", path) : 0;
 }
 
+/* "NAME:ADDRESS", of which the address may have colons too. */
+static int add_hosts(const struct cps_strings *hosts, struct cps_buf *out,
+		     struct cps_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < hosts->count && rc == 0; i++) {
+		size_t len = strcspn(hosts->v[i], ":");
+
+		rc = cps_buf_printf(out, "%s\t%.*s\n",
+				    hosts->v[i] + len + (hosts->v[i][len] == ':'),
+				    (int)len, hosts->v[i]);
+	}
+	return rc < 0 ? cps_err_nomem(err) : 0;
+}
+
 static int make_hosts(enum cps_net net, const char *hostname, struct cps_buf *out,
 		      struct cps_err *err)
 {
@@ -182,6 +198,18 @@ static int make_process(const struct cps_container_config *c, struct cps_spec *o
 	return 0;
 }
 
+int cps_spec_powers(const struct cps_container_config *c, struct cps_powers *out,
+		    struct cps_err *err)
+{
+	int rc;
+
+	*out = (struct cps_powers){.groups = c->groups.v};
+	rc = cps_powers_caps(out, c->cap_drop.v, c->cap_add.v, err);
+	for (size_t i = 0; i < c->ulimits.count && rc == 0; i++)
+		rc = cps_powers_limit(out, c->ulimits.v[i], err);
+	return rc;
+}
+
 /* ---- all of it ---- */
 
 int cps_spec_make(struct cps_store *store, const struct cps_top_info *info,
@@ -202,6 +230,10 @@ int cps_spec_make(struct cps_store *store, const struct cps_top_info *info,
 		rc = read_host("/etc/resolv.conf", &out->resolv_conf, err);
 	if (rc == 0)
 		rc = make_hosts(opts->net, c->hostname, &out->hosts, err);
+	if (rc == 0)
+		rc = add_hosts(&c->hosts, &out->hosts, err);
+	if (rc == 0)
+		rc = cps_spec_powers(c, &opts->powers, err);
 	if (rc < 0)
 		return rc;
 	cps_spec_cgroup(info->id, out->cgroup, sizeof(out->cgroup));
@@ -210,11 +242,14 @@ int cps_spec_make(struct cps_store *store, const struct cps_top_info *info,
 	opts->volumes = out->volumes;
 	opts->tmpfs = (const char *const *)c->tmpfs.v;
 	opts->tmpfs_count = c->tmpfs.count;
+	opts->own = (const char *const *)c->volumes.v;
+	opts->own_count = c->volumes.count;
 	opts->resolv_conf = cps_buf_cstr(&out->resolv_conf);
 	opts->hosts = cps_buf_cstr(&out->hosts);
 	opts->memory_bytes = c->memory_bytes;
 	opts->cpus_milli = c->nano_cpus / 1000000;
 	opts->pids = c->pids;
+	opts->shm_bytes = c->shm_bytes;
 	opts->cgroup = out->cgroup;
 	return 0;
 }

@@ -27,6 +27,14 @@ static inline void cps_bind_auto(struct cps_bind *bind)
 	cps_bind_release(bind);
 }
 
+/** A mount as docker's --mount has it, "type=bind,source=S,target=T,readonly", as -v or
+ *  --tmpfs would have it: which one, and its text, owned.
+ *  -EINVAL; -ENOENT a bind's source, which is not made. */
+int cps_mount_option_parse(const char *text, bool *is_tmpfs, char **out,
+			   struct cps_err *err);
+/** "NAME:ADDRESS" of --add-host, and docker's newer "NAME=ADDRESS", as the first. */
+int cps_host_parse(const char *text, char **out, struct cps_err *err);
+
 /** "host", "none" or "private", and docker's "bridge" for the last. -EINVAL. */
 int cps_network_parse(const char *text, enum cps_net *out, struct cps_err *err);
 /** "TERM", "SIGTERM", "15". The number; -EINVAL. */
@@ -61,6 +69,10 @@ static inline void cps_spec_auto(struct cps_spec *spec)
  *  TERM, over these what the config says. */
 int cps_spec_env(const struct cps_container_config *config, bool terminal,
 		 struct cps_strings *out);
+
+/** What its programs may do. `config` is borrowed. -EINVAL. */
+int cps_spec_powers(const struct cps_container_config *config, struct cps_powers *out,
+		    struct cps_err *err);
 
 /** The name of the container's cgroup. */
 void cps_spec_cgroup(const char *id, char *out, size_t size);

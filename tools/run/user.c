@@ -291,6 +291,23 @@ int cps_user_lookup(int root, const char *spec, struct cps_user *out,
 	return rc;
 }
 
+int cps_user_join(int root, const char *group, struct cps_user *user,
+		  struct cps_err *err)
+{
+	cps_auto(lines_release) struct lines lines = {
+		.buf = CPS_BUF_INIT(CPS_USER_FILE_MAX)};
+	struct cps_user found = {0};
+	size_t cap = user->group_count;
+	int rc = read_file(root, "etc/group", &lines, err);
+
+	if (rc == 0)
+		rc = find_group(&lines, group, &found, err);
+	for (size_t i = 0; rc == 0 && i < user->group_count; i++)
+		if (user->groups[i] == found.gid)
+			return 0;
+	return rc < 0 ? rc : add_group(user, &cap, found.gid, err);
+}
+
 void cps_user_release(struct cps_user *user)
 {
 	free(user->groups);

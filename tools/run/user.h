@@ -25,6 +25,9 @@ struct cps_user {
  *  -ENOENT no such user or group; -EINVAL a number too large; -EFBIG; -errno. */
 int cps_user_lookup(int root, const char *spec, struct cps_user *out,
 		    struct cps_err *err);
+/** One more supplementary group, by name or number. As above. */
+int cps_user_join(int root, const char *group, struct cps_user *user,
+		  struct cps_err *err);
 void cps_user_release(struct cps_user *user);
 
 #endif

@@ -136,6 +136,9 @@ static int take_list(const struct head *head, struct cps_order *order)
 	const char *at = order->text, *end = order->text + head->len;
 	size_t n = (size_t)head->argc + head->envc, slot = 0;
 
+	/* Each has its NUL at least. */
+	if (n > head->len)
+		return -EPROTO;
 	order->list = calloc(n + 2, sizeof(char *));
 	if (!order->list)
 		return -ENOMEM;

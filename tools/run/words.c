@@ -84,7 +84,7 @@ int cps_bind_parse(const char *text, struct cps_bind *out, struct cps_err *err)
 		return cps_err_nomem(err);
 	target = strchr(out->source, ':');
 	if (!target || target == out->source)
-		return bad(text, "it is SOURCE:TARGET[:ro]", err);
+		return bad(text, "it is [SOURCE:]TARGET[:ro]", err);
 	*target++ = '\0';
 	out->target = target;
 	mode = strchr(target, ':');

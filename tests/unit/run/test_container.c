@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,8 +34,9 @@ static int folder(void **state)
 
 static int remove_folder(void **state)
 {
-	static const char *const files[] = {"container.json", "state.json", "lock",
-					    "output", "execs"};
+	static const char *const files[] = {"container.json", "state.json",
+					    "lock",           "output",
+					    "execs",          "state.json.new"};
 	char link[32], path[64] = "";
 	int fd = *(int *)*state;
 
@@ -154,6 +156,44 @@ static void running_is_believed_only_while_locked(void **state)
 	close(lock);
 }
 
+/* A monitor that is deaf can be ended, and nobody who has its number after it. */
+static void who_holds_the_lock_is_known(void **state)
+{
+	int dirfd = *(int *)*state, lock, fd, status, ready[2];
+	pid_t child;
+	char byte;
+
+	lock = cps_life_lock(dirfd, NULL);
+	assert_true(lock >= 0);
+	assert_int_equal(cps_life_monitor(dirfd), -ESRCH);
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	if (child == 0) {
+		cps_life_sign(lock);
+		close(ready[1]);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 0);
+	close(ready[0]);
+	fd = cps_life_monitor(dirfd);
+	assert_true(fd >= 0);
+	assert_int_equal(syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0), 0);
+	close(fd);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(cps_life_monitor(dirfd), -ESRCH);
+	/* The number of somebody who began at another time. */
+	assert_int_equal(dprintf(lock, "%10d %20d\n", (int)getpid(), 7), 32);
+	assert_int_equal(cps_life_monitor(dirfd), -ESRCH);
+	cps_life_sign(lock);
+	fd = cps_life_monitor(dirfd);
+	assert_true(fd >= 0);
+	close(fd);
+	close(lock);
+}
+
 static void output_survives_half_a_record(void **state)
 {
 	struct cps_output_reader *r = calloc(1, sizeof(*r));
@@ -258,6 +298,7 @@ int main(void)
 		IN_FOLDER(a_config_is_read_as_it_was_written),
 		IN_FOLDER(damaged_documents_are_refused),
 		IN_FOLDER(running_is_believed_only_while_locked),
+		IN_FOLDER(who_holds_the_lock_is_known),
 		IN_FOLDER(output_survives_half_a_record),
 		IN_FOLDER(counting),
 		cmocka_unit_test(volumes),

@@ -1,4 +1,6 @@
 #include <linux/falloc.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "fixture.h"
 
@@ -265,6 +267,55 @@ static void the_dead_are_not_kept(void **state)
 	assert_int_equal(faccessat(fx->dirfd, "data/00000004", F_OK, 0), 0);
 }
 
+/* A data file could not be filled: the disk was full. Its number is used up, which a
+ * mark is the first to say. */
+static void a_mark_may_know_numbers_that_nothing_else_names(void **state)
+{
+	struct fixture *fx = *state;
+	struct rlimit before, small = {1u << 20, RLIM_INFINITY};
+	uint64_t f = fx_file(fx, "f"), upto;
+	char *was, *is;
+
+	/* What the log has of it would lie beyond the limit in a data file. */
+	assert_int_equal(fx_write(fx, f, "x", 1, 2u << 20), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_int_equal(fx_write(fx, f, large, LARGE, 0), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	was = dump_top(fx->top, DUMP_ALL);
+	mark(fx, "m", &upto);
+	is = seen(fx, &(struct cps_top_opts){.read_only = true, .mark = "m"});
+	fx_assert_same(was, is, "the mark");
+	free(was);
+	free(is);
+	assert_int_equal(fx_write(fx, f, large, LARGE, 0), 0);
+	fx_reopen(fx);
+}
+
+/* Killed between a data file and its record, and somebody looks, so that it stays. */
+static void a_file_that_nothing_names_is_not_in_the_way(void **state)
+{
+	struct fixture *fx = *state;
+	uint64_t f = fx_file(fx, "f");
+	struct cps_top *look = NULL;
+	int fd;
+
+	fx_close(fx);
+	fd = openat(fx->dirfd, "data/00000002", O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC,
+		    0600);
+	assert_true(fd >= 0);
+	assert_int_equal(cps_write_full(fd, "left", 4), 0);
+	close(fd);
+	assert_int_equal(
+		fx_open_as(fx, &(struct cps_top_opts){.read_only = true}, &look), 0);
+	fx_open(fx);
+	assert_int_equal(fx_write(fx, f, large, LARGE, 10), 0);
+	cps_top_close(look, NULL);
+	fx_reopen(fx);
+	assert_int_equal(faccessat(fx->dirfd, "data/00000002", F_OK, 0), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +326,8 @@ int main(void)
 		IN_A_TOP(files_that_nothing_names_are_swept),
 		IN_A_TOP(what_was_not_on_record_is_not_shown_later),
 		IN_A_TOP(the_dead_are_not_kept),
+		IN_A_TOP(a_mark_may_know_numbers_that_nothing_else_names),
+		IN_A_TOP(a_file_that_nothing_names_is_not_in_the_way),
 	};
 
 	for (size_t i = 0; i < sizeof(large); i++)
