@@ -78,6 +78,17 @@ int cps_content_open(struct cps_cache *cache, struct cps_blob *blob,
 	return 0;
 }
 
+int cps_content_open_dir(struct cps_cache *cache, struct cps_dirlayer *dir,
+			 struct cps_content **out, struct cps_err *err)
+{
+	struct cps_blob none = CPS_BLOB_INIT;
+	int rc = cps_content_open(cache, &none, NULL, out, err);
+
+	if (rc == 0)
+		(*out)->dir = dir;
+	return rc;
+}
+
 void cps_content_close(struct cps_content *c)
 {
 	struct cps_cache *cache;
@@ -207,6 +218,10 @@ ssize_t cps_content_pread(struct cps_content *c, void *buf, size_t len, uint64_t
 	uint64_t size;
 	bool ordered;
 
+	if (c->dir)
+		return flags & CPS_READ_NOWAIT
+			       ? -EAGAIN
+			       : cps_dirlayer_pread(c->dir, buf, len, off);
 	if (!c->seek)
 		return read_plain(c, buf, len, off, flags);
 	size = cps_seek_size(c->seek);
@@ -230,7 +245,7 @@ ssize_t cps_content_pread(struct cps_content *c, void *buf, size_t len, uint64_t
 
 const struct cps_blob *cps_content_plain(const struct cps_content *c)
 {
-	return c->seek ? NULL : &c->blob;
+	return c->seek || c->dir ? NULL : &c->blob;
 }
 
 void cps_cache_stats(struct cps_cache *cache, struct cps_cache_stats *out)

@@ -2,6 +2,7 @@
 #define CPS_CONTENT_H
 
 #include "store/blob.h"
+#include "store/dirlayer.h"
 #include "store/seek.h"
 
 /* Bytes of layers by uncompressed offset. All layers of a mount share one bounded cache
@@ -32,6 +33,9 @@ struct cps_content;
 int cps_content_open(struct cps_cache *cache, struct cps_blob *blob,
 		     struct cps_seek *seek, struct cps_content **out,
 		     struct cps_err *err);
+/** The same of a folder. dir  borrowed, must outlive the content */
+int cps_content_open_dir(struct cps_cache *cache, struct cps_dirlayer *dir,
+			 struct cps_content **out, struct cps_err *err);
 void cps_content_close(struct cps_content *content);
 CPS_AUTO_DEFINE(struct cps_content, cps_content_close)
 
@@ -47,7 +51,7 @@ ssize_t cps_content_pread(struct cps_content *content, void *buf, size_t len,
 			  uint64_t off, unsigned int flags);
 
 /** The blob when its bytes are the content (uncompressed), for splice and pread by the
- *  caller; NULL when it must be decoded. */
+ *  caller; NULL when it must be decoded, or is a folder's. */
 const struct cps_blob *cps_content_plain(const struct cps_content *content);
 
 struct cps_cache_stats {

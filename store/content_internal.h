@@ -59,6 +59,7 @@ struct cps_content {
 	struct cps_cache *cache;
 	struct cps_blob blob;
 	struct cps_seek *seek;
+	struct cps_dirlayer *dir;  /* borrowed; NULL: the blob */
 	struct cps_kept *kept;     /* NULL: nothing is kept */
 	_Atomic uint64_t expected; /* where a reader in order goes on */
 	atomic_uint last;          /* span read last */

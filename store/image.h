@@ -2,6 +2,8 @@
 #define CPS_IMAGE_H
 
 #include "store/blob.h"
+#include "store/dirlayer.h"
+#include "store/platform.h"
 #include "store/ref.h"
 
 /* Images: a manifest, its config and its layers, in the store or in somebody else's
@@ -15,6 +17,7 @@ struct cps_image_layer {
 	struct cps_digest digest;  /* of the blob; zero when the archive names none */
 	struct cps_digest diff_id; /* from the config; zero for a bare tar */
 	struct cps_blob blob;      /* open, owned */
+	struct cps_dirlayer *dir;  /* owned; the layer is this folder; NULL: the blob */
 	char *media_type;          /* owned */
 	char *created_by;          /* owned; from history, "" unknown */
 };
@@ -43,7 +46,7 @@ CPS_AUTO_DEFINE(struct cps_image, cps_image_free)
 /** Find and open the image that `name` means: a reference, or an image ID, whole or a
  *  unique prefix of at least 4 hex digits. -ENOENT with the nearest name suggested;
  *  -EINVAL; -EEXIST an ambiguous prefix; -EBADMSG a damaged document. An index (several
- *  platforms) gives this machine's, or `platform` ("os/arch[/variant]", NULL: ours). */
+ *  platforms) gives this machine's. */
 int cps_image_open(struct cps_store *store, const char *name, struct cps_image **out,
 		   struct cps_err *err);
 
@@ -52,13 +55,23 @@ int cps_image_open(struct cps_store *store, const char *name, struct cps_image *
 int cps_image_parse(struct cps_buf *manifest, struct cps_buf *config,
 		    struct cps_image *out, struct cps_err *err);
 
+/** A label of the config. The value, owned by the caller; NULL: it has none, or no
+ *  memory. */
+char *cps_image_label(const struct cps_image *image, const char *name);
+
 /** SOURCE of the command line: IMAGE, oci:DIR[:TAG], oci-archive:FILE[:TAG],
- *  docker-archive:FILE[:TAG], tar:FILE.
+ *  docker-archive:FILE[:TAG], tar:FILE, dir:DIR.
  *  Anything read in place is verified as it is used. A tar in a compression that is no
  *  layer's (xz, bzip2, …) or a compressed archive is first decompressed into an unnamed
- *  file of the store's tmp/. */
-int cps_source_open(struct cps_store *store, const char *source, struct cps_image **out,
+ *  file of the store's tmp/.
+ *  platform  which of several; -ENOENT, with those that there are, when it is for
+ * others only. NULL: this machine's where there is a choice */
+int cps_source_open(struct cps_store *store, const char *source,
+		    const struct cps_platform *platform, struct cps_image **out,
 		    struct cps_err *err);
+/** -ENOENT when the image is for another platform; NULL: whatever it is for. */
+int cps_platform_check(const struct cps_image *image, const struct cps_platform *wanted,
+		       struct cps_err *err);
 
 /** One line of index.json. */
 struct cps_image_entry {

@@ -127,7 +127,8 @@ int cps_image_open(struct cps_store *store, const char *name, struct cps_image *
 	if (rc == -ENOENT)
 		rc = no_such_image(&list, name, err);
 	if (rc == 0)
-		rc = cps_image_resolve(&source, &entry->digest, entry->size, out, err);
+		rc = cps_image_resolve(&source, &entry->digest, entry->size, NULL, out,
+				       err);
 	cps_image_list_release(&list);
 	return rc;
 }

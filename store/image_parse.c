@@ -267,12 +267,24 @@ int cps_image_parse(struct cps_buf *manifest, struct cps_buf *config,
 	return doc ? parse_config(doc, out, err) : -EBADMSG;
 }
 
+char *cps_image_label(const struct cps_image *image, const char *name)
+{
+	cps_auto(cps_json) json_t *doc =
+		cps_json_object(image->config.data, image->config.len, "", NULL);
+	const json_t *labels =
+		json_object_get(json_object_get(doc, "config"), "Labels");
+	const char *value = json_string_value(json_object_get(labels, name));
+
+	return value ? strdup(value) : NULL;
+}
+
 void cps_image_free(struct cps_image *image)
 {
 	if (!image)
 		return;
 	for (size_t i = 0; i < image->layer_count; i++) {
 		cps_blob_close(&image->layers[i].blob);
+		cps_dirlayer_close(image->layers[i].dir);
 		free(image->layers[i].media_type);
 		free(image->layers[i].created_by);
 	}

@@ -2,13 +2,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "store/compose.h"
 #include "store/image_internal.h"
 #include "store/json.h"
 
-#define DEPTH_MAX 4 /* indexes inside indexes */
+#define DEPTH_MAX 4          /* indexes inside indexes */
+#define LIST_MAX  (4u << 10) /* bytes of a list of platforms */
 
 /** A descriptor that is being followed. */
 struct wanted {
@@ -48,48 +48,50 @@ static int read_document(const struct cps_blob_source *source, const struct want
 
 /* ---- which of an index ---- */
 
-/* The newest ARM architecture that this machine runs. */
-static int host_arm(void)
-{
-	struct utsname host;
-
-	if (uname(&host) < 0 || strncmp(host.machine, "armv", 4) != 0)
-		return 8;
-	return host.machine[4] - '0';
-}
-
-/* How well a variant suits; no variant stands for any machine of the architecture.
- * amd64/v2 and the like may ask more of the processor than it has. */
-static int suits_variant(const char *arch, const char *variant)
-{
-	int version = variant[0] == 'v' ? variant[1] - '0' : 0;
-
-	if (!variant[0])
-		return 3;
-	if (strcmp(arch, "arm64") == 0)
-		return version == 8 ? 3 : 2;
-	if (strcmp(arch, "arm") == 0)
-		return version < 5 || version > host_arm() ? 0 : version;
-	return 2;
-}
-
-/* How well an entry of an index suits this machine; 0: not at all. An entry that names
- * no platform is taken when nothing better is there. */
-static int suits(const json_t *desc)
+/* An entry that names no platform is taken when nothing better is there. */
+int cps_descriptor_suits(const json_t *desc, const struct cps_platform *wanted)
 {
 	const json_t *platform = json_object_get(desc, "platform");
-	const char *arch;
 
 	if (!json_is_object(platform))
 		return 1;
-	arch = cps_json_text(platform, "architecture");
-	if (strcmp(cps_json_text(platform, "os"), "linux") != 0 ||
-	    strcmp(arch, cps_host_architecture()) != 0)
-		return 0;
-	return suits_variant(arch, cps_json_text(platform, "variant"));
+	return cps_platform_suits(wanted, cps_json_text(platform, "os"),
+				  cps_json_text(platform, "architecture"),
+				  cps_json_text(platform, "variant"));
 }
 
-static int choose(const json_t *doc, struct wanted *out, struct cps_err *err)
+/* Attestations say that they are for "unknown/unknown". */
+static void list_platform(const json_t *desc, struct cps_buf *out)
+{
+	const json_t *platform = json_object_get(desc, "platform");
+	const char *os = cps_json_text(platform, "os");
+	const char *variant = cps_json_text(platform, "variant");
+	size_t keep = out->len;
+
+	if (!json_is_object(platform) || strcmp(os, "unknown") == 0)
+		return;
+	if (cps_buf_printf(out, "%s%s/%s%s%s", out->len ? ", " : "", os,
+			   cps_json_text(platform, "architecture"),
+			   variant[0] ? "/" : "", variant) < 0)
+		out->len = keep;
+}
+
+int cps_platform_missing(const json_t *list, const struct cps_platform *wanted,
+			 struct cps_err *err)
+{
+	cps_auto(cps_buf) struct cps_buf text = CPS_BUF_INIT(LIST_MAX);
+	char name[CPS_PLATFORM_TEXT_MAX];
+	json_t *desc;
+	size_t i;
+
+	json_array_foreach(list, i, desc) list_platform(desc, &text);
+	return cps_err_set(err, -ENOENT, "no image for %s; there are: %s",
+			   cps_platform_text(wanted, name),
+			   text.len ? cps_buf_cstr(&text) : "none");
+}
+
+static int choose(const json_t *doc, const struct cps_platform *platform,
+		  struct wanted *out, struct cps_err *err)
 {
 	json_t *list, *desc, *best = NULL;
 	int best_suits = 0, rc;
@@ -100,7 +102,7 @@ static int choose(const json_t *doc, struct wanted *out, struct cps_err *err)
 		return rc;
 	json_array_foreach(list, i, desc)
 	{
-		int s = suits(desc);
+		int s = cps_descriptor_suits(desc, platform);
 
 		if (s > best_suits) {
 			best = desc;
@@ -108,16 +110,33 @@ static int choose(const json_t *doc, struct wanted *out, struct cps_err *err)
 		}
 	}
 	if (!best)
-		return cps_err_set(err, -ENOENT, "no image for linux/%s in the index",
-				   cps_host_architecture());
+		return cps_platform_missing(list, platform, err);
 	return cps_descriptor_parse(best, &out->digest, &out->size, err);
+}
+
+int cps_platform_check(const struct cps_image *image, const struct cps_platform *wanted,
+		       struct cps_err *err)
+{
+	char text[CPS_PLATFORM_TEXT_MAX];
+
+	if (!wanted || !image->architecture[0] ||
+	    cps_platform_suits(wanted, image->os, image->architecture, image->variant))
+		return 0;
+	return cps_err_set(err, -ENOENT, "no image for %s; there is: %s/%s%s%s",
+			   cps_platform_text(wanted, text), image->os,
+			   image->architecture, image->variant[0] ? "/" : "",
+			   image->variant);
 }
 
 /* ---- the way down ---- */
 
-static int find_manifest(const struct cps_blob_source *source, struct wanted *w,
+static int find_manifest(const struct cps_blob_source *source,
+			 const struct cps_platform *platform, struct wanted *w,
 			 struct cps_buf *out, struct cps_err *err)
 {
+	struct cps_platform host;
+
+	cps_platform_host(&host);
 	for (unsigned int depth = 0; depth <= DEPTH_MAX; depth++) {
 		cps_auto(cps_json) json_t *doc = NULL;
 		enum cps_document kind;
@@ -131,7 +150,7 @@ static int find_manifest(const struct cps_blob_source *source, struct wanted *w,
 		rc = cps_document_kind(doc, &kind, err);
 		if (rc < 0 || kind == CPS_DOCUMENT_MANIFEST)
 			return rc;
-		rc = choose(doc, w, err);
+		rc = choose(doc, platform ? platform : &host, w, err);
 		if (rc < 0)
 			return rc;
 		out->len = 0;
@@ -158,7 +177,7 @@ int cps_image_resolve_id(const struct cps_blob_source *source,
 {
 	cps_auto(cps_buf) struct cps_buf manifest = CPS_BUF_INIT(CPS_MANIFEST_MAX);
 	struct wanted at = {*digest, size}, config;
-	int rc = find_manifest(source, &at, &manifest, err);
+	int rc = find_manifest(source, NULL, &at, &manifest, err);
 
 	if (rc == 0)
 		rc = find_config(&manifest, &config, err);
@@ -183,14 +202,15 @@ static int open_layers(const struct cps_blob_source *source, struct cps_image *i
 
 int cps_image_resolve(const struct cps_blob_source *source,
 		      const struct cps_digest *digest, uint64_t size,
-		      struct cps_image **out, struct cps_err *err)
+		      const struct cps_platform *platform, struct cps_image **out,
+		      struct cps_err *err)
 {
 	cps_auto(cps_image_free) struct cps_image *image = calloc(1, sizeof(*image));
 	cps_auto(cps_buf) struct cps_buf manifest = CPS_BUF_INIT(CPS_MANIFEST_MAX);
 	cps_auto(cps_buf) struct cps_buf config = CPS_BUF_INIT(CPS_CONFIG_MAX);
 	struct wanted at = {*digest, size}, id;
-	int rc =
-		image ? find_manifest(source, &at, &manifest, err) : cps_err_nomem(err);
+	int rc = image ? find_manifest(source, platform, &at, &manifest, err)
+		       : cps_err_nomem(err);
 
 	if (rc == 0)
 		rc = find_config(&manifest, &id, err);
@@ -198,6 +218,8 @@ int cps_image_resolve(const struct cps_blob_source *source,
 		rc = read_document(source, &id, CPS_CONFIG_MAX, &config, err);
 	if (rc == 0)
 		rc = cps_image_parse(&manifest, &config, image, err);
+	if (rc == 0)
+		rc = cps_platform_check(image, platform, err);
 	if (rc == 0)
 		rc = open_layers(source, image, err);
 	if (rc < 0)

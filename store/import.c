@@ -81,8 +81,6 @@ static int take_layer(struct cps_store *store, struct incoming *in,
 	in->total = file_bytes(in->fd);
 	job->read = read_incoming;
 	job->ctx = in;
-	job->keep_blob = true;
-	job->lowest = true;
 	*codec = cps_codec_detect(in->head, in->head_len);
 	if (*codec == CPS_CODEC_OTHER) {
 		rc = cps_spool(store, read_incoming, in, &in->spooled, err);
@@ -163,16 +161,12 @@ static int put_documents(struct cps_store *store, json_t *doc,
 	return rc;
 }
 
-int cps_import(struct cps_store *store, int fd, const char *name,
-	       const struct cps_import_opts *opts, struct cps_digest *id,
-	       struct cps_err *err)
+/* in  NULL: the job knows where its bytes come from */
+static int import(struct cps_store *store, struct incoming *in, struct cps_ingest *job,
+		  const char *name, const struct cps_import_opts *opts,
+		  struct cps_digest *id, struct cps_err *err)
 {
-	struct incoming in = {.fd = fd,
-			      .spooled = CPS_BLOB_INIT,
-			      .progress = &opts->progress,
-			      .what = "import"};
 	cps_auto(cps_fd) int lock = -1;
-	struct cps_ingest job = {0};
 	enum cps_codec codec = CPS_CODEC_NONE;
 	struct cps_ref ref;
 	json_t *doc;
@@ -183,11 +177,40 @@ int cps_import(struct cps_store *store, int fd, const char *name,
 	doc = new_config(opts, err);
 	if (!doc)
 		return -EINVAL;
+	job->keep_blob = true;
+	job->lowest = true;
 	lock = cps_store_lock(store, false, err);
-	rc = lock < 0 ? lock : take_layer(store, &in, &job, &codec, err);
+	if (lock < 0)
+		rc = lock;
+	else
+		rc = in ? take_layer(store, in, job, &codec, err)
+			: cps_layer_ingest(store, job, err);
 	if (rc == 0)
-		rc = put_documents(store, doc, &job, codec, name, id, err);
-	cps_blob_close(&in.spooled);
+		rc = put_documents(store, doc, job, codec, name, id, err);
 	json_decref(doc);
 	return rc;
+}
+
+int cps_import(struct cps_store *store, int fd, const char *name,
+	       const struct cps_import_opts *opts, struct cps_digest *id,
+	       struct cps_err *err)
+{
+	struct incoming in = {.fd = fd,
+			      .spooled = CPS_BLOB_INIT,
+			      .progress = &opts->progress,
+			      .what = "import"};
+	struct cps_ingest job = {0};
+	int rc = import(store, &in, &job, name, opts, id, err);
+
+	cps_blob_close(&in.spooled);
+	return rc;
+}
+
+int cps_import_stream(struct cps_store *store, cps_read_fn read, void *ctx,
+		      const char *name, const struct cps_import_opts *opts,
+		      struct cps_digest *id, struct cps_err *err)
+{
+	struct cps_ingest job = {.read = read, .ctx = ctx};
+
+	return import(store, NULL, &job, name, opts, id, err);
 }

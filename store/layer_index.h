@@ -10,11 +10,17 @@
  * containerd's applier rules inside the layer (last entry wins, parents made, hard
  * links joined); whiteouts and opaque markers are kept for the merge. */
 
+/* What a hostile layer can make an index take; a name costs some 130 bytes while it is
+ * made. */
+#define CPS_LAYER_NAMES_MAX (4u << 20) /* with the folders that paths imply */
+#define CPS_LAYER_TEXT_MAX  (1u << 28) /* bytes of names, xattrs and maps of holes */
+
 struct cps_index_builder;
 
 struct cps_index_builder *cps_index_builder_new(void);
 /** Take one member. 0; -EBADMSG with the entry named: a path that leaves the root, a
- *  root that is no directory, `.wh.` `.wh..` `.wh...`, a hard link to a directory. */
+ *  root that is no directory, `.wh.` `.wh..` `.wh...`, a hard link to a directory;
+ *  -EFBIG more than the limits above. */
 int cps_index_add(struct cps_index_builder *b, const struct cps_tar_entry *entry,
 		  struct cps_err *err);
 /** The finished file's bytes. Hard links that find no target in the layer are kept for

@@ -166,13 +166,15 @@ static int load_image(const struct loading *l, struct cps_archive *archive, size
 	return rc;
 }
 
-int cps_load(struct cps_store *store, int fd, const struct cps_progress *progress,
-	     cps_loaded_fn loaded, void *ctx, struct cps_err *err)
+int cps_load(struct cps_store *store, int fd, const struct cps_platform *platform,
+	     const struct cps_progress *progress, cps_loaded_fn loaded, void *ctx,
+	     struct cps_err *err)
 {
 	struct loading l = {.store = store, .progress = progress, .err = err};
 	cps_auto(cps_archive_close) struct cps_archive *archive = NULL;
 	cps_auto(cps_fd) int lock = cps_store_lock(store, false, err);
-	int rc = lock < 0 ? lock : cps_archive_open_fd(store, fd, &archive, err);
+	int rc = lock < 0 ? lock
+			  : cps_archive_open_fd(store, fd, platform, &archive, err);
 
 	if (rc == 0 && cps_archive_count(archive) == 0)
 		rc = cps_err_set(err, -ENOENT, "the archive holds no image");

@@ -1,4 +1,4 @@
-#include "store/maintain.h"
+#include "store/maintain_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "store/folder.h"
-#include "store/reach.h"
+#include "store/image_internal.h"
 
 static uint64_t disk_bytes(const struct stat *st)
 {
@@ -74,7 +74,20 @@ static bool is_wanted(const struct cps_reach *reach, const struct cps_digest *ma
 	return false;
 }
 
-static int drop_untagged(struct cps_store *store, bool dry_run,
+static bool takes(struct cps_store *store, const struct cps_gc_opts *opts,
+		  const struct cps_image_entry *entry)
+{
+	const struct cps_blob_source source = {cps_store_blob_open, store};
+	cps_auto(cps_image_free) struct cps_image *image = NULL;
+
+	if (!opts->takes)
+		return true;
+	return cps_image_resolve(&source, &entry->digest, entry->size, NULL, &image,
+				 NULL) == 0 &&
+	       opts->takes(opts->takes_ctx, image);
+}
+
+static int drop_untagged(struct cps_store *store, const struct cps_gc_opts *opts,
 			 struct cps_gc_result *out, struct cps_err *err)
 {
 	cps_auto(cps_reach) struct cps_reach reach = {0};
@@ -83,13 +96,13 @@ static int drop_untagged(struct cps_store *store, bool dry_run,
 	if (rc == 0)
 		rc = refuse_unreadable(&reach, err);
 	for (size_t i = 0; rc == 0 && i < reach.images.count; i++) {
-		const struct cps_digest *manifest = &reach.images.entries[i].digest;
+		const struct cps_image_entry *entry = &reach.images.entries[i];
 
-		if (is_wanted(&reach, manifest))
+		if (is_wanted(&reach, &entry->digest) || !takes(store, opts, entry))
 			continue;
 		out->untagged++;
-		if (!dry_run)
-			rc = cps_image_forget(store, manifest, err);
+		if (!opts->dry_run)
+			rc = cps_image_forget(store, &entry->digest, err);
 	}
 	return rc;
 }
@@ -109,36 +122,40 @@ static int sweep_all(struct cps_store *store, struct sweep *s,
 	return rc;
 }
 
-static int take_garbage(struct cps_store *store, bool dry_run,
+static int take_garbage(struct cps_store *store, const struct cps_gc_opts *opts,
 			struct cps_gc_result *out, struct cps_err *err)
 {
 	cps_auto(cps_reach) struct cps_reach reach = {0};
-	struct sweep s = {.reach = &reach, .dry_run = dry_run, .err = err};
+	struct sweep s = {.reach = &reach, .dry_run = opts->dry_run, .err = err};
 	int rc = cps_reach_collect(store, &reach, err);
 
 	if (rc == 0)
 		rc = refuse_unreadable(&reach, err);
-	return rc < 0 ? rc : sweep_all(store, &s, out);
+	if (rc == 0)
+		rc = sweep_all(store, &s, out);
+	if (rc == 0 && opts->prune)
+		rc = cps_prune_derived(store, &reach, opts, out, err);
+	return rc;
 }
 
-int cps_gc(struct cps_store *store, bool untagged, bool dry_run,
+int cps_gc(struct cps_store *store, const struct cps_gc_opts *opts,
 	   struct cps_gc_result *out, struct cps_err *err)
 {
 	cps_auto(cps_fd) int lock = cps_store_lock(store, true, err);
 	int rc = lock < 0 ? lock : 0;
 
 	*out = (struct cps_gc_result){0};
-	if (rc == 0 && untagged) {
-		rc = drop_untagged(store, dry_run, out, err);
+	if (rc == 0 && opts->untagged) {
+		rc = drop_untagged(store, opts, out, err);
 		/* To forget is to write, and the disk may have no room for that yet. */
 		if (rc == -ENOSPC) {
 			out->untagged = 0;
-			rc = take_garbage(store, dry_run, out, err);
+			rc = take_garbage(store, opts, out, err);
 			if (rc == 0)
-				rc = drop_untagged(store, dry_run, out, err);
+				rc = drop_untagged(store, opts, out, err);
 		}
 	}
-	return rc < 0 ? rc : take_garbage(store, dry_run, out, err);
+	return rc < 0 ? rc : take_garbage(store, opts, out, err);
 }
 
 /* ---- df ---- */

@@ -12,11 +12,22 @@ struct cps_gc_result {
 	uint64_t untagged;       /* images removed */
 };
 
+struct cps_gc_opts {
+	bool untagged; /* also drop images that have no name and carry no top */
+	bool dry_run;
+	bool prune;             /* derived files of images that are there, too: */
+	uint64_t keep_bytes;    /* so many may stay, those that were used last */
+	int64_t unused_since_s; /* and all that were used since; Unix time */
+	/** Of the untagged ones, which; NULL: all. One that cannot be opened stays. */
+	bool (*takes)(void *ctx, const struct cps_image *image);
+	void *takes_ctx;
+};
+
 /** Remove blobs that no entry of index.json and no top reaches, derived files of layers
  *  that are gone, unfinished work. Waits for writers; running mounts keep what they
  * have open. Refused with -EBADMSG while a document that would keep blobs cannot be
- * read. untagged  also drop images that have no name and carry no top */
-int cps_gc(struct cps_store *store, bool untagged, bool dry_run,
+ * read. */
+int cps_gc(struct cps_store *store, const struct cps_gc_opts *opts,
 	   struct cps_gc_result *out, struct cps_err *err);
 
 enum cps_fsck_kind {

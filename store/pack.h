@@ -125,6 +125,12 @@ struct cps_pack_source {
 			size_t len, uint64_t off, struct cps_err *err);
 };
 
+/** What the stream says of an entry or link: `out` in full, but for where it lies. */
+int cps_pack_describe(const struct cps_pack_plan *plan,
+		      const struct cps_pack_source *source,
+		      const struct cps_pack_item *item, struct cps_tar_entry *out,
+		      struct cps_err *err);
+
 struct cps_pack_stream;
 
 /** Both borrowed, they must outlive the stream.

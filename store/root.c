@@ -9,8 +9,12 @@ static int open_content(struct cps_opening *o, unsigned int i)
 	struct cps_image_layer *layer = &o->root->image->layers[i];
 	cps_auto(cps_fd) int lock = -1;
 	struct cps_seek *seek = NULL;
-	int rc = cps_opening_seek(o, layer, &seek);
+	int rc;
 
+	if (layer->dir)
+		return cps_content_open_dir(o->root->cache, layer->dir,
+					    &o->root->contents[i], o->err);
+	rc = cps_opening_seek(o, layer, &seek);
 	if (rc == -ENOENT) {
 		rc = cps_opening_ingest(o, layer, &lock);
 		if (rc == 0)
@@ -132,6 +136,8 @@ int cps_root_origin(const struct cps_root *root, uint16_t layer, struct cps_buf 
 	if (layer == CPS_LAYER_NONE || layer >= root->image->layer_count)
 		return cps_buf_str(out, "no layer");
 	l = &root->image->layers[layer];
+	if (l->dir)
+		return cps_buf_printf(out, "layer %u: %s", layer + 1u, l->created_by);
 	return cps_buf_printf(out, "layer %u %s: %s", layer + 1u,
 			      cps_digest_text(&l->diff_id, digest), l->created_by);
 }

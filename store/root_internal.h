@@ -31,6 +31,7 @@ int cps_opening_map(struct cps_opening *o, enum cps_derived kind,
 /** The index of a layer; a pass makes it where it is missing or damaged. */
 struct cps_open_index {
 	struct cps_map map;
+	struct cps_buf mem; /* of a folder: it is in no file */
 	struct cps_index *index;
 };
 

@@ -93,6 +93,7 @@ void cps_open_index_close(struct cps_open_index *li)
 {
 	cps_index_close(li->index);
 	cps_map_release(&li->map);
+	cps_buf_release(&li->mem);
 	li->index = NULL;
 }
 
@@ -121,12 +122,25 @@ static int try_index(struct cps_opening *o, const struct cps_digest *diff_id,
 	return -ENOENT;
 }
 
+static int index_dir(struct cps_opening *o, struct cps_image_layer *layer,
+		     struct cps_open_index *out)
+{
+	int rc = cps_dirlayer_index(layer->dir, &layer->diff_id, &out->mem, o->err);
+
+	return rc < 0 ? rc
+		      : cps_index_open(out->mem.data, out->mem.len, &layer->diff_id,
+				       &out->index, o->err);
+}
+
 int cps_opening_index(struct cps_opening *o, struct cps_image_layer *layer,
 		      struct cps_open_index *out)
 {
 	cps_auto(cps_fd) int lock = -1;
-	int rc = try_index(o, &layer->diff_id, out);
+	int rc;
 
+	if (layer->dir)
+		return index_dir(o, layer, out);
+	rc = try_index(o, &layer->diff_id, out);
 	if (rc != -ENOENT)
 		return rc;
 	rc = cps_opening_ingest(o, layer, &lock);

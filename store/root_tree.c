@@ -175,6 +175,15 @@ static int open_unkept(struct cps_opening *o, build_fn build)
 	return rc < 0 ? rc : use_tree(o, o->root->mem.data, o->root->mem.len, NULL);
 }
 
+/* What is in a folder today is not what will be in it tomorrow. */
+static bool has_dir(const struct cps_image *image)
+{
+	for (size_t i = 0; i < image->layer_count; i++)
+		if (image->layers[i].dir)
+			return true;
+	return false;
+}
+
 int cps_opening_tree(struct cps_opening *o, enum cps_root_view view)
 {
 	switch (view) {
@@ -183,6 +192,7 @@ int cps_opening_tree(struct cps_opening *o, enum cps_root_view view)
 	case CPS_VIEW_LAYERS:
 		return open_unkept(o, build_frames);
 	default:
-		return open_merged(o);
+		return has_dir(o->root->image) ? open_unkept(o, build_merged)
+					       : open_merged(o);
 	}
 }

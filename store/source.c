@@ -10,7 +10,8 @@
 #include "store/image.h"
 
 typedef int (*source_fn)(struct cps_store *store, const char *rest,
-			 struct cps_image **out, struct cps_err *err);
+			 const struct cps_platform *platform, struct cps_image **out,
+			 struct cps_err *err);
 
 /* DIR or FILE is as long as it can be: a ':' in it must not look like a tag. */
 static size_t path_part(const char *rest)
@@ -106,12 +107,14 @@ static int choose(struct cps_archive *archive, const char *tag, struct cps_image
 }
 
 static int open_layout(struct cps_store *store, const char *rest,
-		       struct cps_image **out, struct cps_err *err)
+		       const struct cps_platform *platform, struct cps_image **out,
+		       struct cps_err *err)
 {
 	size_t n = path_part(rest);
 	cps_auto(cps_free) char *path = strndup(rest, n);
 	cps_auto(cps_archive_close) struct cps_archive *archive = NULL;
-	int rc = path ? cps_archive_open_layout(path, &archive, err) : -ENOMEM;
+	int rc =
+		path ? cps_archive_open_layout(path, platform, &archive, err) : -ENOMEM;
 
 	if (rc < 0)
 		return rc;
@@ -120,7 +123,8 @@ static int open_layout(struct cps_store *store, const char *rest,
 }
 
 static int open_archive(struct cps_store *store, const char *rest,
-			struct cps_image **out, struct cps_err *err)
+			const struct cps_platform *platform, struct cps_image **out,
+			struct cps_err *err)
 {
 	size_t n = path_part(rest);
 	cps_auto(cps_free) char *path = strndup(rest, n);
@@ -130,22 +134,15 @@ static int open_archive(struct cps_store *store, const char *rest,
 
 	if (fd < 0)
 		return cps_err_sys(err, -errno, "'%s'", path ? path : rest);
-	rc = cps_archive_open_fd(store, fd, &archive, err);
+	rc = cps_archive_open_fd(store, fd, platform, &archive, err);
 	if (rc == 0)
 		rc = choose(archive, rest[n] ? rest + n + 1 : NULL, out, err);
 	return rc < 0 ? cps_err_wrap(err, rc, "'%s'", path) : 0;
 }
 
-static int open_dir(struct cps_store *store, const char *path, struct cps_image **out,
-		    struct cps_err *err)
-{
-	int rc = cps_archive_open_dir(path, out, err);
-
-	return rc < 0 ? cps_err_wrap(err, rc, "'%s'", path) : 0;
-}
-
 static int open_remote(struct cps_store *store, const char *rest,
-		       struct cps_image **out, struct cps_err *err)
+		       const struct cps_platform *platform, struct cps_image **out,
+		       struct cps_err *err)
 {
 	return cps_err_set(err, -ENOTSUP,
 			   "capas asks no registry; let 'skopeo copy docker://%s "
@@ -177,8 +174,9 @@ static int empty_texts(struct cps_image *image)
 	return 0;
 }
 
-/* A bare root filesystem: an image of one layer without documents. */
-static int bare_image(const char *path, struct cps_blob *blob, struct cps_image **out,
+/* A bare root filesystem: an image of one layer without documents. The layer's blob or
+ * folder is the caller's to fill in. */
+static int bare_image(const char *scheme, const char *path, struct cps_image **out,
 		      struct cps_err *err)
 {
 	cps_auto(cps_image_free) struct cps_image *image = calloc(1, sizeof(*image));
@@ -188,11 +186,10 @@ static int bare_image(const char *path, struct cps_blob *blob, struct cps_image 
 	if (!image)
 		return cps_err_nomem(err);
 	image->layers = calloc(1, sizeof(*image->layers));
-	if (!image->layers || cps_buf_printf(&origin, "tar:%s", path) < 0)
+	if (!image->layers || cps_buf_printf(&origin, "%s%s", scheme, path) < 0)
 		return cps_err_nomem(err);
 	image->layer_count = 1;
-	image->layers[0].blob = *blob;
-	blob->fd = -1;
+	image->layers[0].blob.fd = -1;
 	image->layers[0].created_by = (char *)cps_buf_steal(&origin, NULL);
 	rc = empty_texts(image);
 	if (rc < 0)
@@ -201,7 +198,8 @@ static int bare_image(const char *path, struct cps_blob *blob, struct cps_image 
 	return 0;
 }
 
-static int open_tar(struct cps_store *store, const char *path, struct cps_image **out,
+static int open_tar(struct cps_store *store, const char *path,
+		    const struct cps_platform *platform, struct cps_image **out,
 		    struct cps_err *err)
 {
 	cps_auto(cps_blob) struct cps_blob blob = CPS_BLOB_INIT;
@@ -229,7 +227,39 @@ static int open_tar(struct cps_store *store, const char *path, struct cps_image 
 		rc = cps_err_set(err, -EINVAL, "it is empty, not an archive");
 	if (rc < 0)
 		return cps_err_wrap(err, rc, "'%s'", path);
-	return bare_image(path, &blob, out, err);
+	rc = bare_image("tar:", path, out, err);
+	if (rc == 0) {
+		(*out)->layers[0].blob = blob;
+		blob.fd = -1;
+	}
+	return rc;
+}
+
+/* A root filesystem that is unpacked. Its layer has no diffID, since nobody reads all
+ * of it; what stands for one tells it from no other folder. */
+static int open_root_dir(const char *path, struct cps_image **out, struct cps_err *err)
+{
+	cps_auto(cps_dirlayer_close) struct cps_dirlayer *dir = NULL;
+	int rc = cps_dirlayer_open(path, &dir, err);
+
+	if (rc == 0)
+		rc = bare_image("dir:", path, out, err);
+	if (rc < 0)
+		return rc;
+	cps_digest_of("dir:", strlen("dir:"), &(*out)->layers[0].diff_id);
+	(*out)->layers[0].dir = CPS_TAKE(dir);
+	return 0;
+}
+
+static int open_dir(struct cps_store *store, const char *path,
+		    const struct cps_platform *platform, struct cps_image **out,
+		    struct cps_err *err)
+{
+	int rc = cps_archive_open_dir(path, platform, out, err);
+
+	if (rc == -ENOTSUP)
+		rc = open_root_dir(path, out, err);
+	return rc < 0 ? cps_err_wrap(err, rc, "'%s'", path) : 0;
 }
 
 static const struct {
@@ -244,14 +274,29 @@ static const struct {
 	{"docker://", open_remote},
 };
 
-int cps_source_open(struct cps_store *store, const char *source, struct cps_image **out,
+static int open_stored(struct cps_store *store, const char *name,
+		       const struct cps_platform *platform, struct cps_image **out,
+		       struct cps_err *err)
+{
+	cps_auto(cps_image_free) struct cps_image *image = NULL;
+	int rc = cps_image_open(store, name, &image, err);
+
+	if (rc == 0)
+		rc = cps_platform_check(image, platform, err);
+	if (rc == 0)
+		*out = CPS_TAKE(image);
+	return rc;
+}
+
+int cps_source_open(struct cps_store *store, const char *source,
+		    const struct cps_platform *platform, struct cps_image **out,
 		    struct cps_err *err)
 {
 	for (size_t i = 0; i < CPS_ARRAY_LEN(sources); i++) {
 		size_t n = strlen(sources[i].prefix);
 
 		if (strncmp(source, sources[i].prefix, n) == 0)
-			return sources[i].open(store, source + n, out, err);
+			return sources[i].open(store, source + n, platform, out, err);
 	}
-	return cps_image_open(store, source, out, err);
+	return open_stored(store, source, platform, out, err);
 }

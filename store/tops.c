@@ -343,6 +343,7 @@ int cps_tops_image(struct cps_store *store, const struct cps_top_info *info,
 	int rc = cps_blob_open(store, &info->manifest, &blob, err);
 
 	if (rc == 0)
-		rc = cps_image_resolve(&source, &info->manifest, blob.size, out, err);
+		rc = cps_image_resolve(&source, &info->manifest, blob.size, NULL, out,
+				       err);
 	return rc < 0 ? cps_err_wrap(err, rc, "image '%s'", info->image) : 0;
 }

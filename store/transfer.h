@@ -3,6 +3,7 @@
 
 #include "store/image.h"
 #include "store/progress.h"
+#include "store/tar.h"
 
 /* Images in and out of the store: import, load, save. Blobs and configs keep their
  * bytes; nothing is named before all of it is in place and verified. */
@@ -26,15 +27,23 @@ int cps_import(struct cps_store *store, int fd, const char *name,
 	       const struct cps_import_opts *opts, struct cps_digest *id,
 	       struct cps_err *err);
 
+/** The same of a tar stream that is made for it: `read` gives it piece by piece, by one
+ *  thread at a time, not always the same. */
+int cps_import_stream(struct cps_store *store, cps_read_fn read, void *ctx,
+		      const char *name, const struct cps_import_opts *opts,
+		      struct cps_digest *id, struct cps_err *err);
+
 /** Told for each image that was loaded: a name, or NULL for an untagged one.
  *  displaced  the name meant another image before */
 typedef void (*cps_loaded_fn)(void *ctx, const char *name, const struct cps_digest *id,
 			      bool displaced);
 
 /** Every image of an archive (docker-archive of any age, oci-archive, compressed or
- *  not) read from `fd`, which may be a pipe. */
-int cps_load(struct cps_store *store, int fd, const struct cps_progress *progress,
-	     cps_loaded_fn loaded, void *ctx, struct cps_err *err);
+ *  not) read from `fd`, which may be a pipe.
+ *  platform  which of several, as for cps_source_open() */
+int cps_load(struct cps_store *store, int fd, const struct cps_platform *platform,
+	     const struct cps_progress *progress, cps_loaded_fn loaded, void *ctx,
+	     struct cps_err *err);
 
 enum cps_archive_format { CPS_SAVE_DOCKER, CPS_SAVE_OCI };
 enum cps_save_compress { CPS_SAVE_KEEP, CPS_SAVE_GZIP, CPS_SAVE_ZSTD, CPS_SAVE_NONE };

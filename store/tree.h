@@ -10,6 +10,10 @@
 
 #define CPS_TREE_ROOT  0u      /* inode position of the root */
 #define CPS_LAYER_NONE 0xffffu /* made by no layer: an implied root, a view's frame */
+/* What a hostile image can make a tree take; an entry costs some 104 bytes. */
+#define CPS_TREE_NAMES_MAX (16u << 20) /* of all folders */
+#define CPS_TREE_TEXT_MAX  (1u << 30)  /* bytes of names, xattrs and maps of holes */
+
 #define CPS_LAYERS_MAX 1024u
 
 /** One layer handed to a merge, lowest first. */

@@ -13,8 +13,9 @@ struct cps_upper;
  * file
  *  `.wh..wh..opq` in it) becomes a whiteout for each name of `lower` that it hides.
  * Owners and modes that fuse-overlayfs keeps in attributes are the files' own. dirfd
- * borrowed, must outlive the upper lower  what the directory was mounted over; borrowed
- *  -ENOTSUP, with the path, for what points at other layers: overlay.redirect,
+ * borrowed, must outlive the upper lower  what the directory was mounted over;
+ * borrowed; NULL: nothing, it is a whole root filesystem, and what is mounted in it is
+ * left out -ENOTSUP, with the path, for what points at other layers: overlay.redirect,
  *  overlay.metacopy. */
 int cps_upper_plan(int dirfd, const struct cps_tree *lower, int64_t mtime_max_s,
 		   struct cps_upper **out, struct cps_err *err);

@@ -97,6 +97,7 @@ const struct cps_command cps_cmd_ls = {
 			SWITCH("recursive", 'R', "folders below too"),
 			LAYER,
 			UPTO,
+			PLATFORM,
 			JSON,
 		},
 };
@@ -150,5 +151,6 @@ const struct cps_command cps_cmd_cat = {
 		{
 			LAYER,
 			UPTO,
+			PLATFORM,
 		},
 };

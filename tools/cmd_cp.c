@@ -275,6 +275,7 @@ const struct cps_command cps_cmd_cp = {
 			SWITCH("follow-link", 'L', "follow PATH when it is a link"),
 			LAYER,
 			UPTO,
+			PLATFORM,
 		},
 	.more = "As docker cp has it: a file goes into DST when that is a folder, else "
 		"it becomes DST. A folder goes into DST when that exists, else it "

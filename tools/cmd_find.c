@@ -175,6 +175,7 @@ const struct cps_command cps_cmd_find = {
 			TEST("layer", "N", "only what comes from layer N"),
 			LAYER,
 			UPTO,
+			PLATFORM,
 			JSON,
 		},
 	.more = "The tests take one dash, as those of find(1) do; all of them must "

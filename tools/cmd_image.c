@@ -175,6 +175,7 @@ const struct cps_command cps_cmd_history = {
 			FORMAT,
 			JSON,
 		},
-	.more = "A TEMPLATE has the fields ID, CreatedSince, CreatedAt, CreatedBy, Size "
+	.more = "A TEMPLATE has the fields ID, CreatedSince, CreatedAt, CreatedBy, "
+		"Size "
 		"and Comment. " TEMPLATE_MORE,
 };

@@ -103,6 +103,8 @@ static int top_options(const struct cps_command *cmd, const struct cps_args *arg
 	else if ((out->rw || out->top) &&
 		 (out->root.view != CPS_VIEW_MERGED || out->root.layer))
 		complaint = "mount: a top is over the whole image, not over layers";
+	else if ((out->rw || out->top) && out->platform)
+		complaint = "mount: a top's image is there for one platform already";
 	if (!complaint)
 		return 0;
 	cps_complain(complaint);
@@ -130,6 +132,7 @@ static int cmd_mount(struct cps_app *app, const struct cps_command *cmd, int arg
 	static struct cps_daemon daemon = CPS_DAEMON_INIT;
 	struct cps_mount_opts opts = {0};
 	struct cps_mount_what what = {0};
+	struct cps_platform room;
 	struct cps_args args;
 	cps_auto(cps_free) char *dir = NULL;
 	bool foreground;
@@ -140,6 +143,8 @@ static int cmd_mount(struct cps_app *app, const struct cps_command *cmd, int arg
 	foreground = CPS_HAS("foreground");
 	what.source = args.args[0];
 	rc = root_options(cmd, &args, &what.root);
+	if (rc == 0)
+		rc = cps_platform_option(cmd, &args, &room, &what.platform);
 	if (rc == 0)
 		rc = top_options(cmd, &args, &what);
 	if (rc)
@@ -184,6 +189,7 @@ const struct cps_command cps_cmd_mount = {
 			SWITCH("layers", 0, "each layer a folder, whiteouts shown"),
 			LAYER,
 			UPTO,
+			PLATFORM,
 			OPTION("options", 'o', "OPTS",
 			       "mount options: suid, dev, allow_other, ..."),
 			SWITCH("foreground", 'f', "stay in the foreground"),

@@ -316,7 +316,8 @@ static int end(struct printer *p)
 	return p->json ? cps_doc_list_end(&p->list) : cps_table_print(&p->table);
 }
 
-static int cmd_ps(struct cps_app *app, const struct cps_command *cmd, int argc, char **argv)
+static int cmd_ps(struct cps_app *app, const struct cps_command *cmd, int argc,
+		  char **argv)
 {
 	struct printer p = {.app = app, .list = {.out = stdout}, .now_s = time(NULL)};
 	struct choice choice;

@@ -151,8 +151,9 @@ static const struct cps_refusal run_refusals[] = {
 	{"pid", 0, "a container always has its own process IDs"},
 	{"ipc", 0, "a container always has its own IPC"},
 	{"uts", 0, "a container always has its own host name"},
-	{"userns", 0, "root's containers run without, everybody else's with a user "
-		      "namespace"},
+	{"userns", 0,
+	 "root's containers run without, everybody else's with a user "
+	 "namespace"},
 	{"cgroupns", 0, "a container always has its own view of control groups"},
 	{"memory-swap", 0, "swap is not limited"},
 	{"cpu-shares", 'c', "use --cpus"},

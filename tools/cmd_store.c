@@ -3,6 +3,7 @@
 
 #include "store/maintain.h"
 #include "tools/document.h"
+#include "tools/gc_filter.h"
 #include "tools/human.h"
 #include "tools/options.h"
 #include "tools/progress.h"
@@ -35,15 +36,20 @@ static int print_removed_json(const struct cps_gc_result *r)
 static int cmd_gc(struct cps_app *app, const struct cps_command *cmd, int argc,
 		  char **argv)
 {
+	static struct cps_gc_filter filter;
+	struct cps_gc_opts opts = {0};
 	struct cps_gc_result r;
-	bool dry;
 
 	CPS_BEGIN(args);
-	dry = CPS_HAS("dry-run");
-	rc = cps_gc(app->store, CPS_HAS("untagged"), dry, &r, &app->err);
+	opts.untagged = CPS_HAS("untagged");
+	opts.dry_run = CPS_HAS("dry-run");
+	rc = cps_gc_filter_parse(cmd, &args, &filter, &opts);
+	if (rc)
+		return rc;
+	rc = cps_gc(app->store, &opts, &r, &app->err);
 	if (rc < 0)
 		return CPS_EXIT_FAILED;
-	rc = CPS_HAS("json") ? print_removed_json(&r) : print_removed(&r, dry);
+	rc = CPS_HAS("json") ? print_removed_json(&r) : print_removed(&r, opts.dry_run);
 	if (rc < 0)
 		cps_err_sys(&app->err, rc, "the document");
 	return rc < 0 ? CPS_EXIT_FAILED : CPS_EXIT_OK;
@@ -57,9 +63,20 @@ const struct cps_command cps_cmd_gc = {
 	.options =
 		{
 			SWITCH("untagged", 0, "also remove images that have no name"),
+			OPTION("keep-storage", 0, "SIZE",
+			       "also remove derived files, down to SIZE"),
+			OPTION("filter", 0, "F", "only what F says: until=T, label=L"),
 			SWITCH("dry-run", 'n', "only tell what would be removed"),
 			JSON,
 		},
+	.more = "Derived files (indexes, restart points, trees, decoded content) are "
+		"made anew on use; those that were used longest ago go first, as far "
+		"as the disk notes that.\n"
+		"until=24h, until=7d or until=2026-01-31T12:00:00Z: of the derived "
+		"files those that were not used since, and of the untagged images "
+		"those that were made before. label=NAME[=VALUE] and "
+		"label!=NAME[=VALUE]: of the untagged images those that have it, or "
+		"do not.",
 };
 
 /* ---- df ---- */

@@ -341,7 +341,8 @@ static int cmd_mark(struct cps_app *app, const struct cps_command *cmd, int argc
 		return cps_usage(cmd, "the name is empty");
 	rc = cps_tops_find(app->store, args.args[0], &info, &app->err);
 	if (rc == 0)
-		rc = cps_container_mark(app->store, &info, args.args[1], &app->err);
+		rc = cps_container_mark(app->store, &info, args.args[1],
+					CPS_HAS("force"), &app->err);
 	return status_of(rc);
 }
 
@@ -352,4 +353,8 @@ const struct cps_command cps_cmd_mark = {
 	.max_args = 2,
 	.args = "CONTAINER NAME",
 	.summary = "name this moment, for mount --at NAME",
+	.options =
+		{
+			SWITCH("force", 'f', "take the name from another moment"),
+		},
 };

@@ -5,12 +5,15 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "store/archive/archive.h"
 #include "store/base/log.h"
 #include "store/transfer.h"
+#include "store/upper.h"
 #include "tools/human.h"
 #include "tools/images.h"
 #include "tools/options.h"
 #include "tools/outfile.h"
+#include "tools/place.h"
 #include "tools/progress.h"
 
 static int open_input(struct cps_app *app, const char *path)
@@ -18,13 +21,45 @@ static int open_input(struct cps_app *app, const char *path)
 	int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO)
 					: open(path, O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 ? cps_err_sys(&app->err, -errno, "'%s'", path) : fd;
+	return fd < 0 ? cps_err_sys(&app->err, -errno, "open it") : fd;
+}
+
+#define DIR_SCHEME "dir:"
+
+/* A root filesystem that is unpacked already. */
+static int import_dir(struct cps_app *app, const char *path, const char *name,
+		      const struct cps_import_opts *opts, int64_t mtime_max_s,
+		      struct cps_digest *id)
+{
+	cps_auto(cps_fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cps_auto(cps_upper_free) struct cps_upper *upper = NULL;
+	cps_auto(cps_image_free) struct cps_image *image = NULL;
+	int rc;
+
+	if (fd < 0)
+		return cps_err_sys(&app->err, -errno, "open the folder");
+	if (cps_archive_open_dir(path, NULL, &image, NULL) == 0)
+		return cps_err_set(&app->err, -EINVAL,
+				   "it is an image that skopeo wrote, not a root "
+				   "filesystem; have skopeo copy it to an oci-archive: "
+				   "and load that");
+	rc = cps_upper_plan(fd, NULL, mtime_max_s, &upper, &app->err);
+	return rc < 0 ? rc
+		      : cps_import_stream(app->store, cps_upper_read, upper, name, opts,
+					  id, &app->err);
+}
+
+static int import_file(struct cps_app *app, const char *path, const char *name,
+		       const struct cps_import_opts *opts, struct cps_digest *id)
+{
+	cps_auto(cps_fd) int fd = open_input(app, path);
+
+	return fd < 0 ? fd : cps_import(app->store, fd, name, opts, id, &app->err);
 }
 
 static int cmd_import(struct cps_app *app, const struct cps_command *cmd, int argc,
 		      char **argv)
 {
-	cps_auto(cps_fd) int fd = -1;
 	struct cps_import_opts opts = {0};
 	struct cps_digest id;
 	const char *epoch = getenv("SOURCE_DATE_EPOCH");
@@ -40,11 +75,12 @@ static int cmd_import(struct cps_app *app, const struct cps_command *cmd, int ar
 	opts.changes = changes;
 	opts.origin = args.args[0];
 	opts.created_s = epoch ? strtoll(epoch, NULL, 10) : (int64_t)time(NULL);
-	fd = open_input(app, args.args[0]);
-	if (fd < 0)
-		return CPS_EXIT_FAILED;
 	opts.progress = cps_meter_begin(&meter, app, "import", false);
-	rc = cps_import(app->store, fd, args.args[1], &opts, &id, &app->err);
+	if (strncmp(args.args[0], DIR_SCHEME, strlen(DIR_SCHEME)) == 0)
+		rc = import_dir(app, args.args[0] + strlen(DIR_SCHEME), args.args[1],
+				&opts, epoch ? opts.created_s : INT64_MAX, &id);
+	else
+		rc = import_file(app, args.args[0], args.args[1], &opts, &id);
 	cps_meter_end(&meter);
 	if (rc < 0) {
 		cps_err_wrap(&app->err, rc, "'%s'", args.args[0]);
@@ -59,7 +95,7 @@ const struct cps_command cps_cmd_import = {
 	.run = cmd_import,
 	.min_args = 2,
 	.max_args = 2,
-	.args = "FILE|- NAME",
+	.args = "FILE|-|dir:DIR NAME",
 	.summary = "make an image of a root filesystem archive",
 	.options =
 		{
@@ -68,6 +104,10 @@ const struct cps_command cps_cmd_import = {
 			OPTION("message", 'm', "TEXT",
 			       "set the comment in the history"),
 		},
+	.more = "DIR is a root filesystem that is unpacked. What other file systems "
+		"hold "
+		"that are mounted in it is left out; what overlayfs leaves in an upper "
+		"directory is taken as what it means.",
 };
 
 static void say_loaded(void *ctx, const char *name, const struct cps_digest *id,
@@ -91,21 +131,26 @@ static int cmd_load(struct cps_app *app, const struct cps_command *cmd, int argc
 		    char **argv)
 {
 	cps_auto(cps_fd) int fd = -1;
+	const struct cps_platform *platform;
 	struct cps_progress progress;
+	struct cps_platform room;
 	struct cps_meter meter;
 	const char *path;
 
 	CPS_BEGIN(args);
+	rc = cps_platform_option(cmd, &args, &room, &platform);
+	if (rc)
+		return rc;
 	path = cps_args_get(cmd, &args, "input");
 	if (!path && isatty(STDIN_FILENO)) {
 		cps_err_set(&app->err, 0, "standard input is a terminal; use -i FILE");
 		return CPS_EXIT_FAILED;
 	}
 	fd = open_input(app, path ? path : "-");
-	if (fd < 0)
-		return CPS_EXIT_FAILED;
 	progress = cps_meter_begin(&meter, app, "load", CPS_HAS("quiet"));
-	rc = cps_load(app->store, fd, &progress, say_loaded, &meter, &app->err);
+	rc = fd < 0 ? fd
+		    : cps_load(app->store, fd, platform, &progress, say_loaded, &meter,
+			       &app->err);
 	cps_meter_end(&meter);
 	if (rc < 0)
 		cps_err_wrap(&app->err, rc, "'%s'", path ? path : "-");
@@ -121,6 +166,7 @@ const struct cps_command cps_cmd_load = {
 		{
 			OPTION("input", 'i', "FILE",
 			       "read FILE instead of the standard input"),
+			PLATFORM,
 			SWITCH("quiet", 'q', "no progress"),
 		},
 };

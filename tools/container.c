@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include "fs/top/control.h"
+#include "fs/top/replay.h"
 #include "store/base/fd.h"
 #include "store/container.h"
 
@@ -122,7 +123,7 @@ int cps_container_or_source(struct cps_store *store, const char *text,
 		return cps_container_changes(store, &info, out, err);
 	if (rc != -ENOENT)
 		return rc;
-	rc = cps_source_open(store, text, &image, err);
+	rc = cps_source_open(store, text, NULL, &image, err);
 	return rc < 0 ? rc : cps_open_bare(store, image, &opts, out, err);
 }
 
@@ -143,12 +144,32 @@ static int mark_unmounted(struct cps_store *store, const struct cps_top_info *in
 	return rc < 0 ? rc : closed;
 }
 
+/* Of two who take the same name in the same moment, the later has it. */
+static int check_free(int dirfd, const struct cps_top_info *info, const char *name,
+		      struct cps_err *err)
+{
+	uint64_t upto;
+	int rc = cps_replay_find_mark(dirfd, "log", &info->chain_id, name, &upto, err);
+
+	if (rc == -ENOENT)
+		return 0;
+	return rc < 0 ? rc
+		      : cps_err_set(err, -EEXIST,
+				    "container '%s' has a mark '%s' already (-f moves "
+				    "it)",
+				    info->name, name);
+}
+
 int cps_container_mark(struct cps_store *store, const struct cps_top_info *info,
-		       const char *name, struct cps_err *err)
+		       const char *name, bool move, struct cps_err *err)
 {
 	cps_auto(cps_fd) int dirfd = cps_tops_dir(store, info, err);
 	uint64_t upto;
-	int rc = dirfd < 0 ? dirfd : cps_control_mark(dirfd, name, &upto, err);
+	int rc = dirfd < 0 ? dirfd : 0;
 
+	if (rc == 0 && !move)
+		rc = check_free(dirfd, info, name, err);
+	if (rc == 0)
+		rc = cps_control_mark(dirfd, name, &upto, err);
 	return rc == -ENOTCONN ? mark_unmounted(store, info, name, err) : rc;
 }

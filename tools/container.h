@@ -18,8 +18,9 @@ int cps_container_changes(struct cps_store *store, const struct cps_top_info *in
 int cps_container_or_source(struct cps_store *store, const char *text,
 			    struct cps_opened *out, struct cps_err *err);
 
-/** Give this moment of a top a name, mounted or not. */
+/** Give this moment of a top a name, mounted or not. A name that is taken is refused
+ *  with -EEXIST; `move`: it means this moment from now on. */
 int cps_container_mark(struct cps_store *store, const struct cps_top_info *info,
-		       const char *name, struct cps_err *err);
+		       const char *name, bool move, struct cps_err *err);
 
 #endif

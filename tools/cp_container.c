@@ -199,7 +199,7 @@ static int from_stdin(struct cps_app *app, struct end *to)
 		rc = spool_stdin(app, spool.fd);
 	snprintf(source, sizeof(source), "tar:/proc/self/fd/%d", spool.fd);
 	if (rc == 0)
-		rc = cps_source_open(app->store, source, &image, &app->err);
+		rc = cps_source_open(app->store, source, NULL, &image, &app->err);
 	if (rc == 0)
 		rc = cps_root_open(app->store, image, &view, &root, &app->err);
 	return rc < 0 ? rc

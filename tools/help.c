@@ -19,7 +19,13 @@ const size_t cps_help_global_count = CPS_ARRAY_LEN(cps_help_globals);
 const char cps_help_sources[] =
 	"SOURCE is IMAGE (a name, or an ID or at least 4 digits of its start), "
 	"oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG], tar:FILE (a "
-	"root filesystem in any compression) or dir:DIR (as skopeo writes it).";
+	"root filesystem in any compression) or dir:DIR (a root filesystem unpacked, "
+	"or "
+	"an image as skopeo writes it). Of an unpacked one names and attributes are "
+	"shown "
+	"as they were when the command began; a file that is changed afterwards cannot "
+	"be "
+	"read.";
 
 /* Words of `text` in lines of WIDTH; `at` is where the first line stands already, the
  * others begin at `indent`. */

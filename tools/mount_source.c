@@ -66,7 +66,7 @@ int cps_mount_source(struct cps_store *store, const struct cps_mount_what *what,
 
 	id[0] = '\0';
 	if (!what->rw && !what->top) {
-		rc = cps_source_open(store, what->source, &image, err);
+		rc = cps_source_open(store, what->source, what->platform, &image, err);
 		return rc < 0 ? rc : cps_open_bare(store, image, &what->root, out, err);
 	}
 	rc = find_top(store, what, &info, &made, err);

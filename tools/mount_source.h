@@ -6,8 +6,9 @@
 /** What `capas mount` was asked for. Texts are borrowed; NULL: not given. */
 struct cps_mount_what {
 	const char *source;
-	const char *top;  /* --top */
-	const char *mark; /* --at */
+	const char *top;                     /* --top */
+	const char *mark;                    /* --at */
+	const struct cps_platform *platform; /* --platform */
 	bool rw;
 	bool is_volatile; /* rw: see cps_top_opts */
 	struct cps_root_opts root;

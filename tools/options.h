@@ -30,6 +30,8 @@
 	OPTION("format", 0, "TEMPLATE", "print so, e.g. '{{.ID}}', 'table ...', json")
 #define LAYER    OPTION("layer", 0, "N", "one layer as it is, whiteouts shown, from 1")
 #define UPTO     OPTION("upto", 0, "N", "only the first N layers")
+#define PLATFORM                                                                       \
+	OPTION("platform", 0, "OS/ARCH[/V]", "of an image for several; this machine's")
 
 #define ENV                                                                            \
 	OPTION("env", 'e', "NAME[=VALUE]", "set a variable, or pass the caller's on")

@@ -87,6 +87,18 @@ int cps_layer_number(const char *text, unsigned int *out)
 	return 0;
 }
 
+int cps_platform_option(const struct cps_command *cmd, const struct cps_args *args,
+			struct cps_platform *room, const struct cps_platform **out)
+{
+	const char *text = cps_args_get(cmd, args, "platform");
+	struct cps_err err = CPS_ERR_INIT;
+
+	*out = text ? room : NULL;
+	if (text && cps_platform_parse(text, room, &err) < 0)
+		return cps_usage(cmd, "--platform: %s", err.msg);
+	return 0;
+}
+
 static int root_options(const struct cps_command *cmd, const struct cps_args *args,
 			struct cps_root_opts *out)
 {
@@ -105,18 +117,23 @@ static int root_options(const struct cps_command *cmd, const struct cps_args *ar
 int cps_place_open(struct cps_app *app, const struct cps_command *cmd,
 		   const struct cps_args *args, struct cps_place *place)
 {
+	const struct cps_platform *platform;
 	struct cps_root_opts opts = {0};
 	struct cps_image *image = NULL;
+	struct cps_platform room;
 	struct cps_meter meter;
 	int rc = root_options(cmd, args, &opts);
 
+	if (rc == 0)
+		rc = cps_platform_option(cmd, args, &room, &platform);
 	if (rc)
 		return rc;
 	if (!app->store)
 		rc = cps_store_open(app->root, &app->store, &app->err);
 	opts.progress = cps_meter_begin(&meter, app, cmd->name, false);
 	if (rc == 0)
-		rc = cps_source_open(app->store, place->source, &image, &app->err);
+		rc = cps_source_open(app->store, place->source, platform, &image,
+				     &app->err);
 	if (rc == 0)
 		rc = cps_root_open(app->store, image, &opts, &place->root, &app->err);
 	cps_meter_end(&meter);

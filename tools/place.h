@@ -32,6 +32,11 @@ static inline void cps_place_auto(struct cps_place *place)
 int cps_place_walk(struct cps_app *app, const struct cps_place *place, bool nofollow,
 		   uint32_t *ino);
 
+/** What --platform says, in `room`; *out is NULL when it was not given. 0, or an exit
+ *  status after telling what is wrong. */
+int cps_platform_option(const struct cps_command *cmd, const struct cps_args *args,
+			struct cps_platform *room, const struct cps_platform **out);
+
 /** A number of a layer, from 1. NULL gives 0. 0 or -EINVAL. */
 int cps_layer_number(const char *text, unsigned int *out);
 

@@ -24,12 +24,15 @@ struct found {
 	json_t *layers; /* docker: member names; borrowed from archive->docker */
 	char **names;
 	size_t name_count, name_cap;
+	bool foreign; /* there are several of this name, none of them suits */
 };
 
 struct cps_archive {
-	int dirfd;                   /* of a layout, -1: an archive */
-	struct cps_members *members; /* of an archive */
-	json_t *docker;              /* manifest.json */
+	int dirfd;                           /* of a layout, -1: an archive */
+	struct cps_members *members;         /* of an archive */
+	json_t *docker;                      /* manifest.json */
+	json_t *index;                       /* index.json */
+	const struct cps_platform *platform; /* NULL: this machine's */
 	struct found *images;
 	size_t count, cap;
 };
@@ -132,38 +135,99 @@ static const char *full_name(const json_t *desc, const char *fallback)
 	return full[0] ? full : fallback;
 }
 
-static int find_oci(struct cps_archive *a, struct cps_err *err)
-{
-	cps_auto(cps_buf) struct cps_buf text = CPS_BUF_INIT(CPS_INDEX_MAX);
-	cps_auto(cps_json) json_t *doc = NULL;
-	json_t *list, *desc;
-	size_t i;
-	int rc = read_file(a, "index.json", &text, err);
+/** What a line of index.json says of the image for one platform. */
+struct line {
+	const json_t *desc;
+	const char *name; /* "": none */
+	int suits;        /* the platform that is wanted */
+	bool alone;       /* its name means no other platform's image too */
+};
 
-	if (rc < 0)
-		return rc;
-	doc = cps_json_object(text.data, text.len, "index.json", err);
-	if (!doc)
+static bool same_image(const struct line *a, const struct line *b)
+{
+	return json_object_get(a->desc, "platform") &&
+	       json_object_get(b->desc, "platform") && strcmp(a->name, b->name) == 0;
+}
+
+/* Some write the images for all platforms into index.json itself, under one name. Is
+ * there one that suits better than line `i`? */
+static bool is_outdone(struct line *lines, size_t count, size_t i)
+{
+	struct line *l = &lines[i];
+
+	l->alone = true;
+	for (size_t j = 0; j < count; j++) {
+		if (i == j || !same_image(l, &lines[j]))
+			continue;
+		l->alone = false;
+		if (lines[j].suits > l->suits || (lines[j].suits == l->suits && j < i))
+			return true;
+	}
+	return false;
+}
+
+static int take_line(struct cps_archive *a, const struct line *l, struct cps_err *err)
+{
+	struct cps_digest digest;
+	struct found *f;
+	uint64_t size;
+
+	if (cps_descriptor_parse(l->desc, &digest, &size, NULL) < 0)
+		return 0;
+	f = image_of(a, &digest, size, err);
+	if (!f)
 		return -EBADMSG;
-	list = cps_json_get(doc, "manifests", JSON_ARRAY, &rc, err);
+	f->foreign = !l->alone && l->suits == 0;
+	return l->name[0] && add_name(f, l->name) < 0 ? cps_err_nomem(err) : 0;
+}
+
+static const struct cps_platform *wanted(const struct cps_archive *a,
+					 struct cps_platform *host)
+{
+	cps_platform_host(host);
+	return a->platform ? a->platform : host;
+}
+
+static int take_lines(struct cps_archive *a, const json_t *list, struct cps_err *err)
+{
+	size_t count = json_array_size(list), i;
+	cps_auto(cps_free) struct line *lines = calloc(count + 1, sizeof(*lines));
+	struct cps_platform host;
+	json_t *desc;
+	int rc = 0;
+
+	if (!lines)
+		return cps_err_nomem(err);
+	if (count > IMAGES_MAX)
+		return cps_err_set(err, -EFBIG, "more than %u images", IMAGES_MAX);
 	json_array_foreach(list, i, desc)
 	{
 		const char *tag = cps_json_text(json_object_get(desc, "annotations"),
 						"org.opencontainers.image.ref.name");
-		const char *name = full_name(desc, tag);
-		struct cps_digest digest;
-		struct found *f;
-		uint64_t size;
 
-		if (cps_descriptor_parse(desc, &digest, &size, NULL) < 0)
-			continue;
-		f = image_of(a, &digest, size, err);
-		if (!f)
-			return -EBADMSG;
-		if (name[0] && add_name(f, name) < 0)
-			return cps_err_nomem(err);
+		lines[i].desc = desc;
+		lines[i].name = full_name(desc, tag);
+		lines[i].suits = cps_descriptor_suits(desc, wanted(a, &host));
 	}
+	for (i = 0; i < count && rc == 0; i++)
+		if (!is_outdone(lines, count, i))
+			rc = take_line(a, &lines[i], err);
 	return rc;
+}
+
+static int find_oci(struct cps_archive *a, struct cps_err *err)
+{
+	cps_auto(cps_buf) struct cps_buf text = CPS_BUF_INIT(CPS_INDEX_MAX);
+	json_t *list;
+	int rc = read_file(a, "index.json", &text, err);
+
+	if (rc < 0)
+		return rc;
+	a->index = cps_json_object(text.data, text.len, "index.json", err);
+	if (!a->index)
+		return -EBADMSG;
+	list = cps_json_get(a->index, "manifests", JSON_ARRAY, &rc, err);
+	return rc < 0 ? rc : take_lines(a, list, err);
 }
 
 static int find_docker(struct cps_archive *a, struct cps_err *err)
@@ -200,21 +264,24 @@ static int find_docker(struct cps_archive *a, struct cps_err *err)
 
 /* ---- opening ---- */
 
-static struct cps_archive *new_archive(struct cps_err *err)
+static struct cps_archive *new_archive(const struct cps_platform *platform,
+				       struct cps_err *err)
 {
 	struct cps_archive *a = calloc(1, sizeof(*a));
 
-	if (a)
-		a->dirfd = -1;
-	else
+	if (!a) {
 		cps_err_nomem(err);
+		return NULL;
+	}
+	a->dirfd = -1;
+	a->platform = platform;
 	return a;
 }
 
-int cps_archive_open_layout(const char *path, struct cps_archive **out,
-			    struct cps_err *err)
+int cps_archive_open_layout(const char *path, const struct cps_platform *platform,
+			    struct cps_archive **out, struct cps_err *err)
 {
-	cps_auto(cps_archive_close) struct cps_archive *a = new_archive(err);
+	cps_auto(cps_archive_close) struct cps_archive *a = new_archive(platform, err);
 	int rc;
 
 	if (!a)
@@ -263,10 +330,11 @@ static int open_bytes(struct cps_store *store, int fd, struct cps_blob *out,
 	return cps_spool(store, read_fd, &fd, out, err);
 }
 
-int cps_archive_open_fd(struct cps_store *store, int fd, struct cps_archive **out,
+int cps_archive_open_fd(struct cps_store *store, int fd,
+			const struct cps_platform *platform, struct cps_archive **out,
 			struct cps_err *err)
 {
-	cps_auto(cps_archive_close) struct cps_archive *a = new_archive(err);
+	cps_auto(cps_archive_close) struct cps_archive *a = new_archive(platform, err);
 	cps_auto(cps_blob) struct cps_blob blob = CPS_BLOB_INIT;
 	int rc = a ? open_bytes(store, fd, &blob, err) : -ENOMEM;
 
@@ -346,6 +414,8 @@ static int open_docker(struct cps_archive *a, const struct found *f,
 		rc = fill_layers(a, f, image, err);
 	if (rc == 0)
 		rc = cps_image_parse(&none, &config, image, err);
+	if (rc == 0)
+		rc = cps_platform_check(image, a->platform, err);
 	if (rc < 0)
 		return rc;
 	image->manifest.max = CPS_MANIFEST_MAX;
@@ -358,11 +428,16 @@ int cps_archive_image(struct cps_archive *a, size_t i, struct cps_image **out,
 {
 	const struct cps_blob_source source = {open_blob, a};
 	const struct found *f = &a->images[i];
+	struct cps_platform host;
 
 	if (names)
 		cps_archive_names(a, i, names, count);
+	if (f->foreign)
+		return cps_platform_missing(json_object_get(a->index, "manifests"),
+					    wanted(a, &host), err);
 	return f->config ? open_docker(a, f, out, err)
-			 : cps_image_resolve(&source, &f->manifest, f->size, out, err);
+			 : cps_image_resolve(&source, &f->manifest, f->size,
+					     a->platform, out, err);
 }
 
 void cps_archive_close(struct cps_archive *a)
@@ -377,6 +452,7 @@ void cps_archive_close(struct cps_archive *a)
 	}
 	free(a->images);
 	json_decref(a->docker);
+	json_decref(a->index);
 	cps_members_free(a->members);
 	cps_fd_auto(&a->dirfd);
 	free(a);

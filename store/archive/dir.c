@@ -48,18 +48,31 @@ static int open_blob(void *ctx, const struct cps_digest *digest, struct cps_blob
 	return rc < 0 ? cps_err_sys(err, rc, "blob sha256:%s", hex) : 0;
 }
 
+#define VERSION "Directory Transport Version: "
+
+/* Any folder may have files of these names; skopeo's says what it is. */
+static bool is_skopeo(const struct folder *f)
+{
+	cps_auto(cps_blob) struct cps_blob version = CPS_BLOB_INIT;
+	char text[sizeof(VERSION)] = "";
+
+	return open_file(f, "version", &version) == 0 &&
+	       cps_blob_pread(&version, text, strlen(VERSION), 0) > 0 &&
+	       strcmp(text, VERSION) == 0;
+}
+
 static int read_manifest(struct folder *f, uint64_t *size, struct cps_err *err)
 {
-	cps_auto(cps_blob) struct cps_blob version = CPS_BLOB_INIT,
-					   blob = CPS_BLOB_INIT;
+	cps_auto(cps_blob) struct cps_blob blob = CPS_BLOB_INIT;
 	cps_auto(cps_buf) struct cps_buf text = CPS_BUF_INIT(CPS_MANIFEST_MAX);
 	int rc;
 
-	if (open_file(f, "version", &version) < 0 ||
-	    open_file(f, "manifest.json", &blob) < 0)
+	if (!is_skopeo(f))
 		return cps_err_set(err, -ENOTSUP,
-				   "it is not what skopeo's dir: writes (pack a root "
-				   "filesystem with tar and use tar:FILE)");
+				   "it is not what skopeo's dir: writes");
+	rc = open_file(f, "manifest.json", &blob);
+	if (rc < 0)
+		return cps_err_sys(err, rc, "'manifest.json'");
 	rc = cps_blob_read(&blob, NULL, &text, err);
 	if (rc < 0)
 		return cps_err_wrap(err, rc, "'manifest.json'");
@@ -68,7 +81,8 @@ static int read_manifest(struct folder *f, uint64_t *size, struct cps_err *err)
 	return 0;
 }
 
-int cps_archive_open_dir(const char *path, struct cps_image **out, struct cps_err *err)
+int cps_archive_open_dir(const char *path, const struct cps_platform *platform,
+			 struct cps_image **out, struct cps_err *err)
 {
 	cps_auto(cps_fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct folder f = {.fd = fd};
@@ -79,5 +93,7 @@ int cps_archive_open_dir(const char *path, struct cps_image **out, struct cps_er
 	if (fd < 0)
 		return cps_err_sys(err, -errno, "open the folder");
 	rc = read_manifest(&f, &size, err);
-	return rc < 0 ? rc : cps_image_resolve(&source, &f.manifest, size, out, err);
+	return rc < 0 ? rc
+		      : cps_image_resolve(&source, &f.manifest, size, platform, out,
+					  err);
 }

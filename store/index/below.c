@@ -96,6 +96,8 @@ static int find(struct below *b, const char *name, size_t len, struct cps_npart 
 
 		if (rc == 0)
 			rc = learn(b, start, &what, &there, other);
+		if (b->m->lookups++ >= b->m->lookups_max)
+			return -EFBIG;
 		if (rc < 0 && rc != -ENOENT)
 			return rc;
 	}
@@ -142,6 +144,7 @@ static int target_of(struct cps_merge *m, uint16_t top, const char *path, size_t
 			b.part_count = 0;
 		rc = push(&b, 0, i);
 	}
+	m->lookups += top;
 	if (rc == 0)
 		rc = close_folder(&b);
 	if (rc == 0)
@@ -188,11 +191,18 @@ int cps_merge_link(struct cps_merge *m, struct cps_npart *link)
 	}
 	if (rc == -ENOMEM)
 		return cps_err_nomem(m->err);
+	if (rc == -EFBIG)
+		return cps_err_set(m->err, rc,
+				   "layer %u: its hard links to lower layers take more "
+				   "than %u lookups",
+				   m->sources[own].layer + 1u, m->lookups_max);
 	if (rc == -EISDIR)
 		return refuse(m, own, "a hard link to the directory '%s'", &text);
 	if (rc < 0)
 		return refuse(m, own, "a hard link to '%s', which is not there", &text);
-	cps_warn("layer %u: a hard link to '%s' of a lower layer",
-		 m->sources[own].layer + 1u, cps_buf_cstr(&text));
+	if (++m->links <= CPS_LINKS_TOLD)
+		cps_warn("layer %u: a hard link to '%s' of a lower layer%s",
+			 m->sources[own].layer + 1u, cps_buf_cstr(&text),
+			 m->links == CPS_LINKS_TOLD ? "; more are not told of" : "");
 	return 0;
 }

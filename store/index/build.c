@@ -215,6 +215,22 @@ static int place(struct cps_index_builder *b, const struct cps_gwalk *at,
 	return add_plain(b, at, e, err);
 }
 
+static int check_limits(const struct cps_graph *g, struct cps_err *err)
+{
+	size_t text =
+		g->strings.len + g->xattrs.len + g->extent_count * sizeof(*g->extents);
+
+	if (g->dent_count > CPS_LAYER_NAMES_MAX)
+		return cps_err_set(err, -EFBIG, "more than %u names in a layer",
+				   CPS_LAYER_NAMES_MAX);
+	if (text > CPS_LAYER_TEXT_MAX)
+		return cps_err_set(
+			err, -EFBIG,
+			"more than %u MiB of names and attributes in a layer",
+			CPS_LAYER_TEXT_MAX >> 20);
+	return 0;
+}
+
 int cps_index_add(struct cps_index_builder *b, const struct cps_tar_entry *e,
 		  struct cps_err *err)
 {
@@ -225,6 +241,9 @@ int cps_index_add(struct cps_index_builder *b, const struct cps_tar_entry *e,
 
 	if (len > CPS_PATH_MAX)
 		return refuse(e, "a path over 4095 bytes", err);
+	rc = check_limits(&b->g, err);
+	if (rc < 0)
+		return rc;
 	b->rank++;
 	len = cps_path_clean(e->path, len, path); /* as containerd does */
 	rc = cps_graph_walk(&b->g, path, len, true, b->rank, &at);

@@ -181,14 +181,20 @@ static uint16_t layer_of(const struct cps_merge *m, const struct cps_mchild *c)
 					  : m->sources[c->source].layer;
 }
 
+static int too_many(struct cps_merge *m)
+{
+	return cps_err_set(m->err, -EFBIG, "more than %u names in all layers together",
+			   m->names_max);
+}
+
 static int put_inode(struct cps_merge *m, const struct cps_mchild *c, uint32_t parent)
 {
 	const uint8_t *from = NULL;
 	uint8_t record[CPS_INODE_BYTES];
 	int rc = 0;
 
-	if (m->inode_count >= CPS_NONE - 2)
-		return cps_err_nomem(m->err);
+	if (m->inode_count >= m->names_max)
+		return too_many(m);
 	if (c->ino == CPS_NONE) {
 		describe(c, record);
 	} else {
@@ -299,6 +305,13 @@ int cps_merge_emit(struct cps_merge *m, uint32_t folder)
 	uint8_t *p = inode_at(m, m->folders[folder].number);
 	int rc;
 
+	if (m->dirents.len / CPS_DIRENT_BYTES + m->child_count > m->names_max)
+		return too_many(m);
+	if (m->strings.len + m->xattrs.len + m->extents.len > CPS_TREE_TEXT_MAX)
+		return cps_err_set(m->err, -EFBIG,
+				   "more than %u MiB of names and attributes in all "
+				   "layers together",
+				   CPS_TREE_TEXT_MAX >> 20);
 	cps_put_le64(p + AT_DATA, m->dirents.len / CPS_DIRENT_BYTES);
 	cps_put_le64(p + AT_SIZE, m->child_count);
 	/* A marker's name is not sorted where the name is that it hides. */

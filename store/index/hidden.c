@@ -1,4 +1,5 @@
 /* What upper layers hide, by its path. */
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -35,6 +36,7 @@ static int note_path(struct cps_merge *m, uint32_t folder, const char *name, siz
 		if (f->name_len && !prepend(path, &at, f->name, f->name_len))
 			break;
 	}
+	m->hidden_bytes += sizeof(path) - at;
 	rc = cps_merge_string(m, path + at, sizeof(path) - at, &off);
 	cps_put_le32(record, off);
 	cps_put_le32(record + 4, (uint32_t)(sizeof(path) - at));
@@ -55,6 +57,13 @@ int cps_merge_hide(struct cps_merge *m, uint32_t folder, const char *name,
 		return 0;
 	while (m->folders[alive].hidden)
 		alive = m->folders[alive].above;
+	m->hidden_bytes += sizeof(record);
+	if (m->hidden_bytes > m->hidden_max)
+		return cps_err_set(
+			m->err, -EFBIG,
+			"layer %u: what upper layers hide takes more than %zu "
+			"MiB to note",
+			by + 1u, m->hidden_max >> 20);
 	rc = note_path(m, folder, name, name_len, record);
 	if (rc < 0)
 		return rc;

@@ -32,7 +32,13 @@ int cps_merge_source(struct cps_merge *m, const struct cps_tree_layer *layer,
 int cps_merge_init(struct cps_merge *m, size_t layers, struct cps_buf *out,
 		   struct cps_err *err)
 {
-	*m = (struct cps_merge){.out = out, .err = err};
+	*m = (struct cps_merge){
+		.out = out,
+		.err = err,
+		.names_max = CPS_TREE_NAMES_MAX,
+		.hidden_max = CPS_HIDDEN_MAX,
+		.lookups_max = CPS_LOOKUPS_MAX,
+	};
 	if (layers > CPS_LAYERS_MAX)
 		return cps_err_set(err, -E2BIG, "%zu layers; at most %u are taken",
 				   layers, CPS_LAYERS_MAX);
@@ -79,6 +85,10 @@ static int reserve(struct cps_merge *m)
 		bytes += t->inode_count * CPS_INODE_BYTES + t->string_bytes +
 			 t->xattr_bytes + t->extent_count * CPS_EXTENT_BYTES;
 	}
+	if (dirents > CPS_TREE_NAMES_MAX)
+		dirents = CPS_TREE_NAMES_MAX;
+	if (bytes > CPS_TREE_TEXT_MAX)
+		bytes = CPS_TREE_TEXT_MAX;
 	if (cps_section_place(m->out, CPS_TABLE_SECTIONS) < 0 ||
 	    cps_buf_reserve(m->out, bytes + dirents * CPS_DIRENT_BYTES) < 0 ||
 	    cps_buf_reserve(&m->dirents, dirents * CPS_DIRENT_BYTES) < 0)

@@ -21,6 +21,13 @@ struct cps_msource {
 	uint16_t layer; /* ordinal */
 };
 
+/* What a hostile image can make a merge take. */
+#define CPS_HIDDEN_MAX (256u << 20) /* bytes of paths and records of what is hidden */
+#define CPS_LOOKUPS_MAX                                                                \
+	(UINT32_C(1) << 28) /* in one layer's folder, for links to lower               \
+			     * layers: some 20 s */
+#define CPS_LINKS_TOLD 16u  /* such links that are warned of one by one */
+
 #define CPS_MERGE_TAKEN UINT32_MAX /* the `place` of a folder */
 #define CPS_NO_SOURCE   UINT16_MAX /* of what no layer has */
 
@@ -67,7 +74,9 @@ struct cps_merge {
 	size_t rank_cap;
 
 	struct cps_buf *out; /* header and INODES; the others come behind them */
-	uint32_t inode_count;
+	uint32_t inode_count, names_max;
+	size_t hidden_max, hidden_bytes;      /* may be taken for what is hidden; are */
+	uint32_t lookups_max, lookups, links; /* the same for links to lower layers */
 	struct cps_buf dirents, strings, xattrs, extents, hidden;
 	struct cps_intern *string_set, *xattr_sets;
 	struct cps_err *err;

@@ -63,11 +63,18 @@ static int filter_xattrs(struct cps_tar_entry *e, struct cps_tar_xattr **kept,
 	if (!*kept)
 		return cps_err_nomem(err);
 	for (size_t i = 0; i < e->xattr_count; i++) {
-		if (is_ours_alone(e->xattrs[i].name))
-			cps_warn("'/%s': xattr '%s' is left out", e->path,
-				 e->xattrs[i].name);
-		else
-			(*kept)[count++] = e->xattrs[i];
+		const char *name = e->xattrs[i].name;
+
+		if (is_ours_alone(name)) {
+			cps_warn("'/%s': xattr '%s' is left out", e->path, name);
+			continue;
+		}
+		if (strchr(name, '='))
+			cps_warn("'/%s': xattr '%s': for its '=' it is written in "
+				 "libarchive's form, which docker and podman do not "
+				 "read; `setfattr -x` removes it",
+				 e->path, name);
+		(*kept)[count++] = e->xattrs[i];
 	}
 	e->xattrs = *kept;
 	e->xattr_count = count;
@@ -89,24 +96,37 @@ static int format_entry(struct cps_pack_stream *s, struct cps_tar_entry *e,
 	return rc < 0 ? cps_err_wrap(err, rc, "'/%s'", e->path) : 0;
 }
 
+int cps_pack_describe(const struct cps_pack_plan *plan,
+		      const struct cps_pack_source *source,
+		      const struct cps_pack_item *item, struct cps_tar_entry *out,
+		      struct cps_err *err)
+{
+	const char *path = cps_pack_path(plan, item);
+	int rc;
+
+	*out = (struct cps_tar_entry){.link = ""};
+	rc = source->describe(source->ctx, item, path, out, err);
+	if (rc < 0)
+		return cps_err_wrap(err, rc, "'/%s'", path);
+	out->path = path;
+	if (item->kind == CPS_PACK_LINK) {
+		out->type = CPS_TAR_HARDLINK;
+		out->link = cps_pack_path(plan, &plan->items[item->link_to]);
+		/* The entry that it links to says them. */
+		out->xattr_count = 0;
+		out->size = 0;
+	}
+	return 0;
+}
+
 static int begin_entry(struct cps_pack_stream *s, const struct cps_pack_item *item,
 		       struct cps_err *err)
 {
-	struct cps_tar_entry e = {.link = ""};
-	const char *path = cps_pack_path(s->plan, item);
-	int rc = s->source->describe(s->source->ctx, item, path, &e, err);
+	struct cps_tar_entry e;
+	int rc = cps_pack_describe(s->plan, s->source, item, &e, err);
 
-	if (rc < 0)
-		return cps_err_wrap(err, rc, "'/%s'", path);
-	e.path = path;
-	if (item->kind == CPS_PACK_LINK) {
-		e.type = CPS_TAR_HARDLINK;
-		e.link = cps_pack_path(s->plan, &s->plan->items[item->link_to]);
-		/* The entry that it links to says them. */
-		e.xattr_count = 0;
-		e.size = 0;
-	}
-	rc = format_entry(s, &e, err);
+	if (rc == 0)
+		rc = format_entry(s, &e, err);
 	if (rc < 0 || e.type != CPS_TAR_REG || e.size == 0)
 		return rc;
 	s->file = item;

@@ -45,7 +45,7 @@ static int fill(struct cps_upper *u, int dirfd, const char *name, struct stat *s
 		out->link = u->link;
 	} else if (out->type == CPS_TAR_REG) {
 		out->size = (uint64_t)st->st_size;
-		rc = open_file(u, dirfd, name, st);
+		rc = u->closed ? 0 : open_file(u, dirfd, name, st);
 	}
 	return rc;
 }
@@ -67,6 +67,7 @@ static int describe(void *ctx, const struct cps_pack_item *item, const char *pat
 		rc = fill(u, dirfd, name, &st, out);
 	if (rc < 0)
 		return cps_err_sys(err, rc, "cannot be read");
+	u->seen = st;
 	out->mode = st.st_mode & 07777;
 	out->uid = st.st_uid;
 	out->gid = st.st_gid;

@@ -63,7 +63,9 @@ struct cps_upper {
 	struct cps_pack_stream *stream;
 	struct cps_upper_xattrs xattrs; /* of the entry that was described last */
 	char link[CPS_PATH_MAX + 1];
-	int file; /* open for reading; -1 */
+	int file;         /* open for reading; -1 */
+	struct stat seen; /* of it */
+	bool closed;      /* bytes are not asked for: files are not opened */
 };
 
 int cps_upper_find(struct cps_upper *upper, const struct cps_tree *lower,

@@ -23,7 +23,8 @@ struct frame {
 
 struct finder {
 	struct cps_upper *upper;
-	const struct cps_tree *tree;
+	const struct cps_tree *tree; /* NULL: nothing is below */
+	dev_t dev;                   /* of the directory itself */
 	struct cps_buf path;
 	struct frame *frames;
 	size_t depth, cap;
@@ -211,7 +212,8 @@ static int emit(struct finder *f, const struct stat *st)
 		cps_warn("'/%s': sockets are left out", cps_buf_cstr(&f->path));
 		return 0;
 	}
-	if (!S_ISDIR(st->st_mode) && st->st_nlink > 1)
+	/* Inode numbers of another file system mean nothing here. */
+	if (!S_ISDIR(st->st_mode) && st->st_nlink > 1 && st->st_dev == f->dev)
 		flags |= CPS_PACK_LINKED;
 	return cps_pack_add(&f->upper->plan, f->path.len ? cps_buf_cstr(&f->path) : ".",
 			    CPS_PACK_ENTRY, flags, st->st_ino, f->err);
@@ -263,6 +265,12 @@ static int take(struct finder *f, const struct frame *in, const char *name)
 	rc = emit(f, &st);
 	if (rc < 0 || !S_ISDIR(st.st_mode))
 		return rc;
+	/* A whole root may have /proc mounted in it. */
+	if (!f->tree && st.st_dev != f->dev) {
+		cps_warn("'/%s': another file system is mounted there: left out",
+			 cps_buf_cstr(&f->path));
+		return 0;
+	}
 	return push_frame(f, lower_of(f, parent.lower, name),
 			  parent.opaque || marks.opaque);
 }
@@ -297,9 +305,12 @@ static int take_root(struct finder *f)
 	int rc =
 		cps_upper_look(f->upper->dir.root, ".", &st, &f->upper->xattrs, &marks);
 
+	f->dev = rc == 0 ? st.st_dev : 0;
 	if (rc == 0)
 		rc = emit(f, &st);
-	return rc < 0 ? rc : push_frame(f, CPS_TREE_ROOT, marks.opaque);
+	return rc < 0 ? rc
+		      : push_frame(f, f->tree ? CPS_TREE_ROOT : CPS_PACK_NO_INODE,
+				   marks.opaque);
 }
 
 int cps_upper_find(struct cps_upper *upper, const struct cps_tree *lower,

@@ -135,6 +135,12 @@ bool cps_tar_time(const char *text, int64_t *sec, uint32_t *ns);
  *  the entry. 1 if the key names an xattr, 0 if not, < 0 as above. */
 int cps_tar_xattr_add(struct cps_tar *tar, struct tar_pax *pax, char *key, char *value,
 		      size_t value_len, struct cps_err *err);
+/** Append the key that says an xattr's name, and say whether the value is to be base64:
+ *  a pax key ends at its first '=', so a name that holds one goes as libarchive has it.
+ */
+int cps_tar_xattr_key(struct cps_buf *out, const char *name, bool *base64);
+/** Append `len` bytes as base64 without padding, as libarchive does. */
+int cps_tar_base64(struct cps_buf *out, const uint8_t *data, size_t len);
 /** Sort what was noted and drop what is overridden. */
 int cps_tar_xattr_finish(struct cps_tar *tar, struct tar_pax *pax, struct cps_err *err);
 

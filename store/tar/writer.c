@@ -112,24 +112,38 @@ static int put_mtime(struct cps_buf *out, int64_t sec, uint32_t ns)
 	return put_record(out, "mtime", text, (size_t)len);
 }
 
-/* Sorted names give sorted keys, and "SCHILY" comes before all others. */
+static int put_xattr(struct cps_buf *out, const struct cps_tar_xattr *attr)
+{
+	cps_auto(cps_buf) struct cps_buf key = CPS_BUF_INIT(0), text = CPS_BUF_INIT(0);
+	bool base64;
+	int rc = cps_tar_xattr_key(&key, attr->name, &base64);
+
+	if (rc == 0 && base64)
+		rc = cps_tar_base64(&text, attr->value, attr->value_len);
+	if (rc < 0)
+		return rc;
+	return base64 ? put_record(out, cps_buf_cstr(&key), text.data, text.len)
+		      : put_record(out, cps_buf_cstr(&key), attr->value,
+				   attr->value_len);
+}
+
+/* Sorted names give sorted keys, and "SCHILY" comes before all others; but what has to
+ * go as "LIBARCHIVE" comes before that. */
 static int put_xattrs(struct cps_buf *out, const struct cps_tar_entry *entry,
 		      struct cps_err *err)
 {
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < entry->xattr_count; i++) {
-		const struct cps_tar_xattr *attr = &entry->xattrs[i];
-		cps_auto(cps_buf) struct cps_buf key = CPS_BUF_INIT(0);
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; rc == 0 && i < entry->xattr_count; i++) {
+			const struct cps_tar_xattr *attr = &entry->xattrs[i];
 
-		if (*attr->name == '\0' || strchr(attr->name, '='))
-			return cps_err_set(err, -EINVAL,
-					   "an xattr's name has no form in tar");
-		rc = cps_buf_printf(&key, "SCHILY.xattr.%s", attr->name);
-		if (rc == 0)
-			rc = put_record(out, cps_buf_cstr(&key), attr->value,
-					attr->value_len);
-	}
+			if (*attr->name == '\0')
+				return cps_err_set(err, -EINVAL,
+						   "an xattr has no name");
+			if ((strchr(attr->name, '=') == NULL) == (pass == 1))
+				rc = put_xattr(out, attr);
+		}
 	return rc;
 }
 

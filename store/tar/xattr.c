@@ -145,3 +145,47 @@ int cps_tar_xattr_finish(struct cps_tar *tar, struct tar_pax *pax, struct cps_er
 	}
 	return 0;
 }
+
+/* ---- writing ---- */
+
+/* What libarchive leaves as it is. */
+static bool is_plain(char c)
+{
+	return c > ' ' && c <= '~' && c != '%' && c != '=';
+}
+
+static int url_encode(struct cps_buf *out, const char *text)
+{
+	int rc = 0;
+
+	for (; rc == 0 && *text; text++)
+		rc = is_plain(*text)
+			     ? cps_buf_append(out, text, 1)
+			     : cps_buf_printf(out, "%%%02X", (unsigned char)*text);
+	return rc;
+}
+
+int cps_tar_xattr_key(struct cps_buf *out, const char *name, bool *base64)
+{
+	*base64 = strchr(name, '=') != NULL;
+	if (!*base64)
+		return cps_buf_printf(out, SCHILY "%s", name);
+	return cps_buf_str(out, LIBARCHIVE) < 0 ? -ENOMEM : url_encode(out, name);
+}
+
+int cps_tar_base64(struct cps_buf *out, const uint8_t *data, size_t len)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	uint32_t bits = 0;
+	int held = 0, rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < len; i++) {
+		bits = bits << 8 | data[i];
+		for (held += 8; rc == 0 && held >= 6; held -= 6)
+			rc = cps_buf_append(out, &digits[bits >> (held - 6) & 63], 1);
+	}
+	if (rc == 0 && held)
+		rc = cps_buf_append(out, &digits[bits << (6 - held) & 63], 1);
+	return rc;
+}

@@ -1,7 +1,9 @@
 /* A hostile log of a top. Byte 0 chooses: the rest is a log file (the header is made
  * right), or it becomes changes with right sums, or only those of them that make sense
- * at their place. What opens is dumped, changed a bit,
- * closed, and must open again and say the same. */
+ * at their place. What opens is dumped, changed a bit, closed, and must open again and
+ * say the same. Or so much of it becomes garbage that closing it compacts the log,
+ * which must say the same too; then some of its bytes are damaged, where the end of the
+ * input says, and whatever opens must open again. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,7 +14,9 @@
 #include "../unit/top/dump.h"
 #include "fs/top/internal.h"
 
-#define CHANGES_MAX 400u
+#define CHANGES_MAX  400u
+#define LITTER_BYTES (3u << 20) /* more than compaction finds worth it */
+#define DAMAGES      4u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -181,7 +185,47 @@ static void use(struct cps_top *top)
 	}
 }
 
-static void try(struct cps_root *root, int dirfd)
+/* More garbage than anything else in the log: contents that nobody has any more. */
+static bool litter(struct cps_top *top)
+{
+	static const uint8_t bytes[60000];
+	const struct cps_top_who who = {.uid = 1};
+	uint64_t enough = cps_toplog_end(top->log) + LITTER_BYTES, ino;
+
+	while (cps_toplog_end(top->log) < enough)
+		if (cps_top_make(top, &who, 1, "litter", S_IFREG | 0644, 0, NULL,
+				 &ino) < 0 ||
+		    cps_top_write(top, &who, ino, bytes, sizeof(bytes), 0, 0) < 0 ||
+		    cps_top_unlink(top, &who, 1, "litter", false) < 0)
+			return false;
+	return true;
+}
+
+static off_t log_bytes(int dirfd)
+{
+	struct stat st;
+
+	must(fstatat(dirfd, "log", &st, 0) == 0, "log");
+	return st.st_size;
+}
+
+/* From the end of the input, which the changes hardly reach. */
+static void damage(int dirfd, const uint8_t *data, size_t size)
+{
+	cps_auto(cps_fd) int fd = openat(dirfd, "log", O_RDWR | O_CLOEXEC);
+	off_t len = log_bytes(dirfd);
+
+	must(fd >= 0, "log");
+	for (size_t i = 0; i < DAMAGES && size > 4; i++, size -= 3) {
+		const uint8_t *at = data + size - 3;
+		off_t pos = (at[1] << 8 | at[2]) % len;
+
+		if (at[0])
+			must(pwrite(fd, at, 1, pos) == 1, "damage");
+	}
+}
+
+static void try(struct cps_root *root, int dirfd, bool compact)
 {
 	struct cps_top *top = open_top(root, dirfd, true);
 	char *was, *is;
@@ -193,8 +237,10 @@ static void try(struct cps_root *root, int dirfd)
 	if (!top)
 		return;
 	use(top);
+	compact = compact && litter(top) && !top->named_gen;
 	was = dump_top(top, DUMP_ALL);
 	cps_top_close(top, NULL);
+	must(!compact || log_bytes(dirfd) < LITTER_BYTES, "it is compacted");
 	top = open_top(root, dirfd, false);
 	must(top != NULL, "what could be opened can be opened again");
 	is = dump_top(top, DUMP_ALL);
@@ -242,7 +288,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		write_changes(dirfd, in, NULL);
 	else
 		write_sensible(root, dirfd, in);
-	try(root, dirfd);
+	try(root, dirfd, data[0] & 4);
+	if ((data[0] & 4) && faccessat(dirfd, "log", F_OK, 0) == 0) {
+		damage(dirfd, data, size);
+		try(root, dirfd, false);
+	}
 	data_fd = openat(dirfd, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (data_fd >= 0) {
 		remove_all(data_fd);

@@ -164,7 +164,7 @@ static inline int open_source(struct fixture *fx, const char *prefix, const char
 
 	fx->err.msg[0] = '\0';
 	snprintf(source, sizeof(source), "%s%s/%s", prefix, fx->dir, name);
-	return cps_source_open(fx->store, source, out, &fx->err);
+	return cps_source_open(fx->store, source, NULL, out, &fx->err);
 }
 
 #endif

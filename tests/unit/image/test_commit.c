@@ -310,7 +310,8 @@ static void what_fails_leaves_nothing(void **state)
 	assert_int_equal(cps_commit(fx->store, parent, give, &s, &opts, &id, &fx->err),
 			 -ENOENT);
 	cps_buf_release(&s.tar);
-	assert_int_equal(cps_gc(fx->store, false, false, &gone, &fx->err), 0);
+	assert_int_equal(cps_gc(fx->store, &(struct cps_gc_opts){0}, &gone, &fx->err),
+			 0);
 	assert_int_equal(gone.blobs, 0);
 }
 
@@ -326,7 +327,8 @@ static void a_damaged_layer_is_no_image(void **state)
 	s.tar.data[0] ^= 1; /* the checksum is wrong now */
 	assert_true(cps_commit(fx->store, NULL, give, &s, &opts, &id, &fx->err) < 0);
 	cps_buf_release(&s.tar);
-	assert_int_equal(cps_gc(fx->store, false, false, &gone, &fx->err), 0);
+	assert_int_equal(cps_gc(fx->store, &(struct cps_gc_opts){0}, &gone, &fx->err),
+			 0);
 	assert_int_equal(gone.blobs, 0);
 }
 

@@ -290,7 +290,7 @@ static void a_new_docker_archive_goes_by_its_index(void **state)
 	write_file(fx, "n.tar", tar.data, tar.len);
 	snprintf(path, sizeof(path), "%s/n.tar", fx->dir);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	assert_int_equal(cps_archive_open_fd(fx->store, fd, &archive, &fx->err), 0);
+	assert_int_equal(cps_archive_open_fd(fx->store, fd, NULL, &archive, &fx->err), 0);
 	assert_int_equal(cps_archive_count(archive), 1);
 	assert_int_equal(
 		cps_archive_image(archive, 0, &image, &names, &count, &fx->err), 0);
@@ -344,10 +344,10 @@ static void what_is_no_archive_is_refused(void **state)
 	assert_int_equal(status(fx, "docker://", "debian"), -ENOTSUP);
 }
 
-static void a_skopeo_dir_is_read_and_another_is_not(void **state)
+static void a_skopeo_dir_is_told_from_a_root_filesystem(void **state)
 {
 	struct fixture *fx = *state;
-	cps_auto(cps_image_free) struct cps_image *image = NULL;
+	cps_auto(cps_image_free) struct cps_image *image = NULL, *root = NULL;
 	cps_auto(cps_buf) struct cps_buf manifest = CPS_BUF_INIT(0);
 	struct placed p = put_image(fx, "flat", 1);
 	char hex[CPS_DIGEST_HEX_LEN], command[256];
@@ -357,8 +357,10 @@ static void a_skopeo_dir_is_read_and_another_is_not(void **state)
 		 fx->dir);
 	assert_int_equal(system(command), 0);
 	write_file(fx, "d/manifest.json", manifest.data, manifest.len);
-	assert_int_equal(status(fx, "dir:", "d"), -ENOTSUP);
-	assert_non_null(strstr(fx->err.msg, "tar:FILE"));
+	write_file(fx, "d/version", "Directions, version 2\n", 22);
+	assert_int_equal(open_source(fx, "dir:", "d", &root), 0);
+	assert_int_equal(root->layer_count, 1);
+	assert_non_null(root->layers[0].dir);
 	write_file(fx, "d/version", "Directory Transport Version: 1.1\n", 33);
 	assert_int_equal(open_source(fx, "dir:", "d", &image), 0);
 	expect_layer(image, 0, "flat 0");
@@ -410,7 +412,7 @@ int main(void)
 		WITH_STORE(a_new_docker_archive_goes_by_its_index),
 		WITH_STORE(a_bare_tar_is_an_image_of_one_layer),
 		WITH_STORE(what_is_no_archive_is_refused),
-		WITH_STORE(a_skopeo_dir_is_read_and_another_is_not),
+		WITH_STORE(a_skopeo_dir_is_told_from_a_root_filesystem),
 		WITH_STORE(skopeo_copies_are_read),
 	};
 

@@ -218,7 +218,9 @@ static void its_image_outlives_its_name(void **state)
 	struct cps_usage use;
 
 	assert_int_equal(cps_image_untag(fx->store, "base", &fx->err), 0);
-	assert_int_equal(cps_gc(fx->store, true, false, &gone, &fx->err), 0);
+	assert_int_equal(cps_gc(fx->store, &(struct cps_gc_opts){.untagged = true},
+				&gone, &fx->err),
+			 0);
 	assert_int_equal(gone.blobs, 0);
 	assert_int_equal(cps_tops_image(fx->store, &made, &again, &fx->err), 0);
 	assert_int_equal(again->layer_count, 2);
@@ -226,7 +228,9 @@ static void its_image_outlives_its_name(void **state)
 	assert_int_equal(use.tops, 1);
 	assert_int_equal(use.garbage, 0);
 	assert_int_equal(cps_tops_remove(fx->store, &made, &fx->err), 0);
-	assert_int_equal(cps_gc(fx->store, true, false, &gone, &fx->err), 0);
+	assert_int_equal(cps_gc(fx->store, &(struct cps_gc_opts){.untagged = true},
+				&gone, &fx->err),
+			 0);
 	assert_int_equal(gone.blobs, 4);
 }
 
@@ -240,11 +244,15 @@ static void an_untagged_image_under_a_top_stays_listed(void **state)
 
 	/* The name goes to another image; the old one is left without. */
 	tag(fx, put_image(fx, "other", 1), "base");
-	assert_int_equal(cps_gc(fx->store, true, false, &gone, &fx->err), 0);
+	assert_int_equal(cps_gc(fx->store, &(struct cps_gc_opts){.untagged = true},
+				&gone, &fx->err),
+			 0);
 	assert_int_equal(gone.untagged, 0);
 	assert_int_equal(gone.blobs, 0);
 	assert_int_equal(cps_tops_remove(fx->store, &made, &fx->err), 0);
-	assert_int_equal(cps_gc(fx->store, true, false, &gone, &fx->err), 0);
+	assert_int_equal(cps_gc(fx->store, &(struct cps_gc_opts){.untagged = true},
+				&gone, &fx->err),
+			 0);
 	assert_int_equal(gone.untagged, 1);
 	assert_int_equal(gone.blobs, 4);
 }
@@ -297,7 +305,9 @@ static void a_damaged_top_is_named_and_stops_gc(void **state)
 		overwrite(fx, &made, bad[i]);
 		assert_int_equal(fsck(fx).documents, 1);
 		assert_non_null(strstr(fsck(fx).what, made.id));
-		assert_int_equal(cps_gc(fx->store, true, false, &gone, &fx->err),
+		assert_int_equal(cps_gc(fx->store,
+					&(struct cps_gc_opts){.untagged = true}, &gone,
+					&fx->err),
 				 -EBADMSG);
 		assert_int_equal(cps_tops_find(fx->store, made.id, &got, &fx->err),
 				 -EBADMSG);
@@ -306,7 +316,9 @@ static void a_damaged_top_is_named_and_stops_gc(void **state)
 		cps_top_info_release(&got);
 	}
 	assert_int_equal(cps_tops_remove(fx->store, &made, &fx->err), 0);
-	assert_int_equal(cps_gc(fx->store, true, false, &gone, &fx->err), 0);
+	assert_int_equal(cps_gc(fx->store, &(struct cps_gc_opts){.untagged = true},
+				&gone, &fx->err),
+			 0);
 }
 
 static void a_stray_folder_is_named_and_harmless(void **state)
@@ -320,7 +332,8 @@ static void a_stray_folder_is_named_and_harmless(void **state)
 	snprintf(path, sizeof(path), "%s/tops/other", fx->path);
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(fsck(fx).strays, 1);
-	assert_int_equal(cps_gc(fx->store, false, false, &gone, &fx->err), 0);
+	assert_int_equal(cps_gc(fx->store, &(struct cps_gc_opts){0}, &gone, &fx->err),
+			 0);
 }
 
 static void fsck_misses_the_image_of_a_top(void **state)

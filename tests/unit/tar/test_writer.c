@@ -217,29 +217,65 @@ static void record_lengths_count_themselves(void **state)
 	}
 }
 
-static void xattr_name_with_an_equals_sign_is_refused(void **state)
+/* "SCHILY.xattr.user.a=b=v" would be the attribute "user.a" of value "b=v". */
+static void xattr_name_with_an_equals_sign_comes_back(void **state)
+{
+	static uint8_t value[300];
+	struct cps_tar_xattr attrs[] = {{"user.%3D\x01\xff=b", value, 0},
+					{"user.100%", (const uint8_t *)"x", 1},
+					{"user.a", (const uint8_t *)"y", 1}};
+	struct cps_tar_entry entry = plain("a");
+
+	(void)state;
+	entry.xattrs = attrs;
+	entry.xattr_count = CPS_ARRAY_LEN(attrs);
+	for (size_t len = 0; len < sizeof(value); len++) {
+		attrs[0].value_len = (uint32_t)len;
+		value[len] = (uint8_t)(len * 131);
+		round_trip(&entry);
+	}
+}
+
+static void libarchive_reads_an_equals_sign_in_an_xattr(void **state)
 {
 	cps_auto(cps_buf) struct cps_buf out = CPS_BUF_INIT(0);
-	struct cps_tar_xattr attr = {.name = "user.a=b"};
+	static const uint8_t raw[] = {0, 1, '=', 255};
+	struct cps_tar_xattr attr = {"user.a=b", raw, sizeof(raw)};
 	struct cps_tar_entry entry = plain("a");
+	struct archive *in = archive_read_new();
+	struct archive_entry *e;
+	const char *name;
+	const void *value;
+	size_t len;
 
 	(void)state;
 	entry.xattrs = &attr;
 	entry.xattr_count = 1;
-	assert_int_equal(cps_tar_format_header(&entry, &out, NULL), -EINVAL);
-	assert_int_equal(out.len, 0);
+	assert_int_equal(cps_tar_format_header(&entry, &out, NULL), 0);
+	assert_int_equal(cps_buf_zeros(&out, (size_t)2 * BLOCK, NULL), 0);
+	archive_read_support_format_tar(in);
+	assert_int_equal(archive_read_open_memory(in, out.data, out.len), ARCHIVE_OK);
+	assert_int_equal(archive_read_next_header(in, &e), ARCHIVE_OK);
+	assert_int_equal(archive_entry_xattr_reset(e), 1);
+	assert_int_equal(archive_entry_xattr_next(e, &name, &value, &len), ARCHIVE_OK);
+	assert_string_equal(name, "user.a=b");
+	assert_int_equal(len, sizeof(raw));
+	assert_memory_equal(value, raw, sizeof(raw));
+	archive_read_free(in);
 }
 
 static void records_are_sorted_by_key(void **state)
 {
-	static const char *const keys[] = {"SCHILY.xattr.user.a=",
+	static const char *const keys[] = {"LIBARCHIVE.xattr.user.a%3D=",
+					   "SCHILY.xattr.user.a=",
 					   " gid=",
 					   " linkpath=",
 					   " mtime=",
 					   " path=",
 					   " uid="};
 	cps_auto(cps_buf) struct cps_buf out = CPS_BUF_INIT(0);
-	struct cps_tar_xattr attr = {"user.a", (const uint8_t *)"v", 1};
+	struct cps_tar_xattr attrs[] = {{"user.a", (const uint8_t *)"v", 1},
+					{"user.a=", (const uint8_t *)"v", 1}};
 	char name[201] = "";
 	struct cps_tar_entry entry = plain(name);
 	const char *pos, *last;
@@ -251,8 +287,8 @@ static void records_are_sorted_by_key(void **state)
 	entry.link = name;
 	entry.uid = entry.gid = UINT32_MAX;
 	entry.mtime_ns = 1;
-	entry.xattrs = &attr;
-	entry.xattr_count = 1;
+	entry.xattrs = attrs;
+	entry.xattr_count = 2;
 	assert_int_equal(cps_tar_format_header(&entry, &out, NULL), 0);
 	last = (const char *)out.data + BLOCK;
 	for (size_t i = 0; i < CPS_ARRAY_LEN(keys); i++) {
@@ -300,7 +336,8 @@ int main(void)
 		cmocka_unit_test(directory_gets_its_slash_once),
 		cmocka_unit_test(every_type_comes_back),
 		cmocka_unit_test(record_lengths_count_themselves),
-		cmocka_unit_test(xattr_name_with_an_equals_sign_is_refused),
+		cmocka_unit_test(xattr_name_with_an_equals_sign_comes_back),
+		cmocka_unit_test(libarchive_reads_an_equals_sign_in_an_xattr),
 		cmocka_unit_test(records_are_sorted_by_key),
 		cmocka_unit_test(libarchive_reads_what_is_written),
 	};
