@@ -10,6 +10,7 @@
 #include "tools/cp_container.h"
 #include "tools/extract.h"
 #include "tools/options.h"
+#include "tools/outfile.h"
 #include "tools/place.h"
 #include "tools/progress.h"
 #include "tools/tar_out.h"
@@ -179,13 +180,6 @@ static int find_destination(struct cps_app *app, const char *path,
 
 /* ---- copying ---- */
 
-static int write_stdout(void *ctx, const void *data, size_t len, struct cps_err *err)
-{
-	int rc = cps_write_full(STDOUT_FILENO, data, len);
-
-	return rc < 0 ? cps_err_sys(err, rc, "standard output") : 0;
-}
-
 static int to_stdout(struct cps_app *app, const struct origin *o,
 		     const struct cps_progress *progress)
 {
@@ -194,7 +188,7 @@ static int to_stdout(struct cps_app *app, const struct origin *o,
 			&app->err, -EINVAL,
 			"standard output is a terminal; it takes no archive");
 	return cps_tar_out(o->place.root, o->ino, o->content ? "." : o->name, progress,
-			   write_stdout, NULL, &app->err);
+			   cps_stdout_write, NULL, &app->err);
 }
 
 static int to_host(struct cps_app *app, const struct origin *o, const char *path,

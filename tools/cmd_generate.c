@@ -1,4 +1,4 @@
-/* The man page and the completions of the shells, made of the table of commands. */
+/* The man page and the completions of the shells, made of the list of commands. */
 #include <string.h>
 
 #include "tools/help.h"
@@ -86,7 +86,9 @@ static const char man_rest[] =
 	".SH ENVIRONMENT\n"
 	".TP\n.B CAPAS_ROOT\nthe store, when \\fB\\-\\-root\\fR is not given\n"
 	".TP\n.B NO_COLOR\nno colour, even on a terminal\n"
-	".TP\n.B SOURCE_DATE_EPOCH\nthe time that \\fBimport\\fR writes into an image\n"
+	".TP\n.B SOURCE_DATE_EPOCH\nthe time that \\fBimport\\fR and \\fBcommit\\fR "
+	"write into an image, and the\n"
+	"latest that a file in the layer of a commit has\n"
 	".SH FILES\n"
 	"/var/lib/capas, or $XDG_DATA_HOME/capas (~/.local/share/capas) of an "
 	"ordinary\n"

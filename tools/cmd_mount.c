@@ -12,29 +12,15 @@
 
 #define WORKERS 1 /* threads that decode ahead */
 
-static int number(const char *text, unsigned int *out)
-{
-	char *end;
-	unsigned long v;
-
-	if (!text)
-		return 0;
-	v = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || v == 0 || v > 100000)
-		return -EINVAL;
-	*out = (unsigned int)v;
-	return 0;
-}
-
 static int root_options(const struct cps_command *cmd, const struct cps_args *args,
 			struct cps_root_opts *out)
 {
-	unsigned int layer = 0, upto = 0;
+	unsigned int layer, upto;
 	bool layers = cps_args_get(cmd, args, "layers") != NULL;
 
 	*out = (struct cps_root_opts){.workers = WORKERS};
-	if (number(cps_args_get(cmd, args, "layer"), &layer) < 0 ||
-	    number(cps_args_get(cmd, args, "upto"), &upto) < 0) {
+	if (cps_layer_number(cps_args_get(cmd, args, "layer"), &layer) < 0 ||
+	    cps_layer_number(cps_args_get(cmd, args, "upto"), &upto) < 0) {
 		cps_complain("mount: layers are counted from 1");
 		return CPS_EXIT_USAGE;
 	}

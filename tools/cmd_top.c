@@ -10,10 +10,10 @@
 #include "store/commit.h"
 #include "store/container.h"
 #include "store/upper.h"
-#include "tools/command.h"
 #include "tools/container.h"
 #include "tools/document.h"
 #include "tools/options.h"
+#include "tools/outfile.h"
 
 #define WRITE_BYTES (256u << 10)
 
@@ -280,27 +280,14 @@ static int write_out(struct cps_seal *seal, int fd, struct cps_err *err)
 	return n < 0 ? (int)n : rc;
 }
 
-/* A file is written aside and renamed: a failed export leaves no half of one. */
 static int write_file(struct cps_seal *seal, const char *path, struct cps_err *err)
 {
-	cps_auto(cps_buf) struct cps_buf aside = CPS_BUF_INIT(0);
-	cps_auto(cps_fd) int fd = -1;
-	mode_t mask = umask(0);
-	int rc;
+	cps_auto(cps_outfile) struct cps_outfile out = CPS_OUTFILE_INIT;
+	int rc = cps_outfile_open(path, &out, err);
 
-	umask(mask);
-	if (cps_buf_printf(&aside, "%s.XXXXXX", path) < 0)
-		return cps_err_nomem(err);
-	fd = mkostemp((char *)aside.data, O_CLOEXEC);
-	if (fd < 0)
-		return cps_err_sys(err, -errno, "'%s'", path);
-	rc = write_out(seal, fd, err);
-	if (rc == 0 && (fchmod(fd, 0666 & ~mask) < 0 || fsync(fd) < 0 ||
-			rename(cps_buf_cstr(&aside), path) < 0))
-		rc = cps_err_sys(err, -errno, "'%s'", path);
-	if (rc < 0)
-		unlink(cps_buf_cstr(&aside));
-	return rc;
+	if (rc == 0)
+		rc = write_out(seal, out.fd, err);
+	return rc < 0 ? rc : cps_outfile_commit(&out, err);
 }
 
 static int cmd_export(struct cps_app *app, const struct cps_command *cmd, int argc,

@@ -11,6 +11,7 @@
 #include "tools/container_root.h"
 #include "tools/copytree.h"
 #include "tools/extract.h"
+#include "tools/outfile.h"
 #include "tools/progress.h"
 #include "tools/tar_tree.h"
 
@@ -116,13 +117,6 @@ static int find(struct cps_app *app, struct end *e, bool follow)
 
 /* ---- from here to there ---- */
 
-static int write_stdout(void *ctx, const void *data, size_t len, struct cps_err *err)
-{
-	int rc = cps_write_full(STDOUT_FILENO, data, len);
-
-	return rc < 0 ? cps_err_sys(err, rc, "standard output") : 0;
-}
-
 static int to_stdout(struct cps_app *app, struct end *from)
 {
 	const char *as = from->content || !from->name[0] ? "." : from->name;
@@ -132,7 +126,7 @@ static int to_stdout(struct cps_app *app, struct end *from)
 				   "standard output is a terminal; it takes no "
 				   "archive");
 	return cps_tar_tree(from->dir, from->is_dir ? "." : from->name, as,
-			    write_stdout, NULL, &app->err);
+			    cps_stdout_write, NULL, &app->err);
 }
 
 static int check(struct cps_app *app, const struct end *from, const struct end *to)

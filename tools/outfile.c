@@ -140,3 +140,10 @@ void cps_outfile_close(struct cps_outfile *out)
 		close(out->fd);
 	*out = (struct cps_outfile)CPS_OUTFILE_INIT;
 }
+
+int cps_stdout_write(void *ctx, const void *data, size_t len, struct cps_err *err)
+{
+	int rc = cps_write_full(STDOUT_FILENO, data, len);
+
+	return rc < 0 ? cps_err_sys(err, rc, "standard output") : 0;
+}

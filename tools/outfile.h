@@ -32,4 +32,7 @@ static inline void cps_outfile_auto(struct cps_outfile *out)
 	cps_outfile_close(out);
 }
 
+/** Write to the standard output; a cps_write_fn, `ctx` is not looked at. */
+int cps_stdout_write(void *ctx, const void *data, size_t len, struct cps_err *err);
+
 #endif

@@ -138,6 +138,11 @@ fi
 [ "$(grep -c . "$TMP/names")" = "$(find "$MNT" | wc -l)" ] || fail "export lacks names"
 mkdir "${TMP:?}/out"
 "$CAPAS" export -o "$TMP/out.tar" work || fail "export -o"
+mkfifo "$TMP/fifo"
+timeout 60 cat "$TMP/fifo" >"$TMP/through" &
+timeout 60 "$CAPAS" export -o "$TMP/fifo" work || fail "export -o FIFO"
+wait $! && cmp "$TMP/out.tar" "$TMP/through" || fail "what went through a fifo"
+[ -p "$TMP/fifo" ] || fail "a fifo was replaced by a file"
 tar --xattrs --xattrs-include='*' -C "$TMP/out" --numeric-owner -xpf "$TMP/out.tar" || fail "tar refuses the export"
 cmp_tree "$TMP/out" "$MNT"
 "$CAPAS" export done:2 | cmp - "$TMP/out.tar" || fail "the image's export is another"

@@ -6,7 +6,6 @@ set -eu
 . "${SRC:?}/tests/system/lib-run.sh"
 need_fuse
 small_image small -c 'ENV A=b' -c 'CMD ["sleep", "1000"]' -c 'LABEL x=y'
-is() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; }
 ps_of() { "$CAPAS" ps -a --filter "name=$1" | sed -n 2p; }
 
 # ---- running ----

@@ -6,7 +6,6 @@ set -eu
 . "${SRC:?}/tests/system/lib-run.sh"
 need_fuse
 small_image small
-is() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; }
 state() { "$CAPAS" inspect "$1" | python3 -c 'import json, sys; s = json.load(sys.stdin)[0]["State"]; print(s["Status"], s["ExitCode"])'; }
 init_of() { "$CAPAS" inspect "$1" | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["State"]["Pid"])'; }
 monitor_of() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["Monitor"])' "$CAPAS_ROOT"/tops/"$("$CAPAS" ps -aq --no-trunc --filter "name=$1")"/state.json; }

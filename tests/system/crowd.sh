@@ -5,7 +5,6 @@ set -eu
 . "${SRC:?}/tests/system/lib-run.sh"
 need_fuse
 small_image small
-is() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; }
 kinds() { cat "$@" | sort | uniq -c | sed 's/^ *//'; }
 
 # ---- more are attached than may be: everybody else is answered ----

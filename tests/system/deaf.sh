@@ -7,7 +7,6 @@ set -eu
 need_fuse
 small_image small -c 'CMD ["sh", "-c", "trap : TERM USR1; echo here; while :; do sleep 0.2; done"]'
 lives() { grep '^State:' "/proc/$1/status" 2>/dev/null | grep -qv zombie; }
-is() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; }
 for name in looked stopped killed removed; do
 	"$CAPAS" run -d --name $name small >/dev/null
 done

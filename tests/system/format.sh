@@ -5,7 +5,6 @@ set -eu
 . "${SRC:?}/tests/system/lib-run.sh"
 need_fuse
 small_image small -c 'ENV A=b' -c 'LABEL kind=test' -c 'CMD ["sleep", "1000"]'
-is() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; }
 id=$("$CAPAS" run -d --name work -l color=blue -v "${TMP:?}:/host:ro" small)
 "$CAPAS" run --name done -l color=red small sh -c 'head -c 3000000 /dev/urandom >/data; exit 3' || true
 "$CAPAS" create --name waits small >/dev/null

@@ -5,7 +5,6 @@ set -eu
 . "${SRC:?}/tests/system/lib.sh" || exit 1
 . "${SRC:?}/tests/system/lib-run.sh"
 need_fuse
-is() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; }
 mkdir "${CAPAS_ROOT:?}"
 mount -t tmpfs -o size=24m tmpfs "$CAPAS_ROOT" || fail "tmpfs"
 small_image small

@@ -24,6 +24,8 @@ fail() {
 	echo "FAIL: $*" >&2
 	exit 1
 }
+# is WHAT IT SHOULD-BE
+is() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; }
 # refuses STATUS TEXT COMMAND...: it must fail with that status, and say that
 refuses() {
 	local status=$1 text=$2 out rc=0

@@ -5,7 +5,6 @@ set -eu
 . "${SRC:?}/tests/system/lib-run.sh"
 need_fuse
 small_image small
-is() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; }
 run() { "$CAPAS" run --rm "$@"; }
 caps() { sed -n 's/^CapEff:\t0*//p'; }
 

@@ -6,7 +6,6 @@ set -eu
 . "${SRC:?}/tests/system/lib-run.sh"
 need_fuse
 small_image small
-is() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; }
 mkdir "${TMP:?}/host"
 echo host >"${TMP:?}/host/file"
 options="-v $TMP/host:/a/b/volume -v $TMP/host/file:/etc/one --tmpfs /t/mp"

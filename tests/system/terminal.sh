@@ -7,7 +7,6 @@ set -eu
 need_fuse
 need tmux
 small_image small
-is() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; }
 T="tmux -S ${TMP:?}/tmux"
 end_terminal() {
 	$T kill-server 2>/dev/null || true

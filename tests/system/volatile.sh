@@ -7,7 +7,6 @@ set -eu
 need_fuse
 need strace jq
 small_image small
-is() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; }
 folder() { echo "$CAPAS_ROOT/tops/$("$CAPAS" inspect "$1" | jq -r '.[0].Id')"; }
 
 "$CAPAS" mount --rw --top loose -o volatile small "$MNT"

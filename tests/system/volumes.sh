@@ -6,7 +6,6 @@ set -eu
 . "${SRC:?}/tests/system/lib-run.sh"
 need_fuse
 small_image plain
-is() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; }
 mkdir -p "${TMP:?}/small/data/sub" "${TMP:?}/small/real"
 echo image >"${TMP:?}/small/data/file"
 echo image >"${TMP:?}/small/data/sub/deep"
