@@ -24,9 +24,19 @@ static bool is_stub(const struct cps_node *n, const struct cps_bytes *name)
 	       memcmp(made.data, name->data, made.len) == 0;
 }
 
+/* Has it the mark alone? */
+static bool is_bare(const struct cps_node *n)
+{
+	struct cps_bytes name, value;
+	uint32_t pos = 0;
+
+	return cps_xset_next(&n->xattrs, &pos, &name, &value) &&
+	       !cps_xset_next(&n->xattrs, &pos, &name, &value);
+}
+
 static bool is_untouched(const struct cps_node *n, const struct cps_bytes *name)
 {
-	if (!is_stub(n, name) || n->uid || n->gid || n->size)
+	if (!is_stub(n, name) || !is_bare(n) || n->uid || n->gid || n->size)
 		return false;
 	if (n->mode == FOLDER_MODE)
 		return cps_node_dents(n)->live == 0;
