@@ -87,11 +87,91 @@ static int revert_folder(struct cps_top *top, uint32_t pos, struct stack *stack)
 	return rc;
 }
 
+/* ---- what was taken out of it ---- */
+
+/** Lower inodes that have no name but those below one folder; a byte for each. */
+struct inmates {
+	uint8_t *has; /* owned, by position */
+};
+
+static void inmates_auto(struct inmates *in)
+{
+	free(in->has);
+}
+
+static int gather_folder(const struct cps_tree *tree, uint32_t dir, struct inmates *in,
+			 struct stack *stack)
+{
+	struct cps_inode inode;
+	struct cps_dirent de;
+	int rc;
+
+	for (uint32_t i = 0; (rc = cps_tree_readdir(tree, dir, i, &de)) == 1; i++) {
+		rc = cps_tree_inode(tree, de.ino, &inode);
+		if (rc == 0 && S_ISDIR(inode.mode))
+			rc = push(stack, de.ino);
+		if (rc < 0)
+			break;
+		in->has[de.ino] = S_ISDIR(inode.mode) || inode.nlink == 1;
+	}
+	return rc;
+}
+
+static int gather(const struct cps_tree *tree, uint32_t pos, struct inmates *in)
+{
+	cps_auto(stack) struct stack stack = {0};
+	int rc;
+
+	in->has = calloc(cps_tree_inode_count(tree), 1);
+	if (!in->has)
+		return -ENOMEM;
+	in->has[pos] = true;
+	rc = push(&stack, pos);
+	while (rc >= 0 && stack.count)
+		rc = gather_folder(tree, stack.items[--stack.count], in, &stack);
+	return rc;
+}
+
+/* Names one of a folder that is not below it now? */
+static bool names_one(struct cps_top *top, uint32_t pos, const struct cps_node *dir,
+		      const struct inmates *in)
+{
+	const struct cps_dent *d;
+	size_t at = 0;
+
+	while ((d = cps_dents_each(cps_node_dents(dir), &at)))
+		if (d->ino && cps_is_lower(d->ino) && in->has[cps_lower_pos(d->ino)])
+			return !cps_top_is_ancestor(top, cps_view_number(pos),
+						    dir->ino);
+	return false;
+}
+
+/* Is something that was in the folder now elsewhere? As no mount lay upon the folder
+ * then, one could move it. 1; 0; -errno. */
+static int has_left(struct cps_top *top, uint32_t pos)
+{
+	cps_auto(inmates) struct inmates in = {0};
+	int rc = gather(top->root->tree, pos, &in);
+
+	for (size_t i = 0; i < top->nodes.slot_count && rc == 0; i++) {
+		const struct cps_node *n = top->nodes.slots[i];
+
+		if (n && n->dents && n->nlink)
+			rc = names_one(top, pos, n, &in);
+	}
+	return rc;
+}
+
+/* What has left cannot be in two places: then all stays as it is, and nothing of it is
+ * lost. */
 static int revert_tree(struct cps_top *top, uint32_t pos)
 {
 	cps_auto(stack) struct stack stack = {0};
-	int rc = revert_one(top, pos, false, &stack);
+	int rc = has_left(top, pos);
 
+	if (rc)
+		return rc < 0 ? rc : 0;
+	rc = revert_one(top, pos, false, &stack);
 	while (rc >= 0 && stack.count)
 		rc = revert_folder(top, stack.items[--stack.count], &stack);
 	return rc < 0 ? rc : 0;

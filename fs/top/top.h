@@ -100,8 +100,8 @@ bool cps_top_modified(struct cps_top *top, uint64_t ino);
 
 /** Of a top that is only read: below the folder `path`, and with it, nothing is changed;
  *  it is as the root has it. One that the root has not goes if a sandbox made it to mount
- *  upon. For volumes, which are in the top and no change of a container's.
- *  0; -ENOMEM; -EIO. */
+ *  upon. For volumes, which are in the top and no change of a container's. A folder that
+ *  something was moved out of stays as it is. 0; -ENOMEM; -EIO. */
 int cps_top_revert(struct cps_top *top, const char *path);
 
 /* ---- who has an inode at hand ---- */

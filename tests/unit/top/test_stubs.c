@@ -110,6 +110,10 @@ static void one_that_was_touched_is_seen(void **state)
 	cps_top_setattr(fx->top, &root_who, ino, CPS_TOP_MODE, &mode);
 	ino = folder_stub(fx, CPS_TOP_ROOT, "chown");
 	cps_top_setattr(fx->top, &root_who, ino, CPS_TOP_UID, &owner);
+	ino = file_stub(fx, CPS_TOP_ROOT, "marked");
+	assert_int_equal(
+		cps_top_xattr_set(fx->top, &root_who, ino, "user.x", "y", 1, 0, false),
+		0);
 	file_stub(fx, CPS_TOP_ROOT, "renamed");
 	assert_int_equal(cps_top_rename(fx->top, &root_who, CPS_TOP_ROOT, "renamed",
 					CPS_TOP_ROOT, "else", 0),
@@ -124,6 +128,7 @@ static void one_that_was_touched_is_seen(void **state)
 	assert_true(is_seen(fx, "written"));
 	assert_true(is_seen(fx, "chmod"));
 	assert_true(is_seen(fx, "chown"));
+	assert_true(is_seen(fx, "marked"));
 	assert_true(is_seen(fx, "else"));
 	assert_true(is_seen(fx, "linked"));
 	assert_true(is_seen(fx, "folder/mine"));
@@ -218,6 +223,43 @@ static void a_reverted_folder_is_as_below(void **state)
 	free(is);
 }
 
+/* Where no mount lies upon a volume, things can be moved out of it. */
+static void what_left_a_reverted_folder_is_kept(void **state)
+{
+	static const struct {
+		const char *from, *to;
+		bool is_link;
+	} ways[] = {
+		{"a/b/c/deep", "f", false},
+		{"a/b/c/deep", "f", true},
+		{"a/b", "b", false},
+		{"a", "x", false},
+	};
+
+	for (size_t i = 0; i < CPS_ARRAY_LEN(ways); i++) {
+		struct fixture *fx = *state;
+		char *was, *is;
+		struct cps_top *top;
+
+		fx_write(fx, fx_find(fx, "a/b/c/deep"), "mine", 4, 0);
+		fx_file(fx, "a/b/new");
+		assert_int_equal(ways[i].is_link
+					 ? fx_link(fx, ways[i].from, ways[i].to)
+					 : fx_rename(fx, ways[i].from, ways[i].to, 0),
+				 0);
+		was = dump_top(fx->top, DUMP_CONTENT);
+		top = look(fx);
+		assert_int_equal(cps_top_revert(top, "/a"), 0);
+		is = dump_top(top, DUMP_CONTENT);
+		cps_top_close(top, NULL);
+		fx_assert_same(was, is, "what left");
+		free(was);
+		free(is);
+		fx_teardown(state);
+		fx_setup(state);
+	}
+}
+
 static void what_is_beside_stays(void **state)
 {
 	struct fixture *fx = *state;
@@ -258,6 +300,7 @@ int main(void)
 		IN_A_TOP(what_lies_below_is_left_alone),
 		IN_A_TOP(many_of_them),
 		IN_A_TOP(a_reverted_folder_is_as_below),
+		IN_A_TOP(what_left_a_reverted_folder_is_kept),
 		IN_A_TOP(what_is_beside_stays),
 	};
 
