@@ -102,17 +102,27 @@ static bool take_number(const char **at, char end, rlim_t *out)
 	return true;
 }
 
+/* The last word on a resource counts. */
+static struct cps_limit *place_of(struct cps_powers *powers, int resource)
+{
+	size_t i = 0;
+
+	_Static_assert(CPS_ARRAY_LEN(kinds) <= CPS_LIMITS_MAX, "one of each kind");
+	while (i < powers->limit_count && powers->limits[i].resource != resource)
+		i++;
+	return &powers->limits[i];
+}
+
 int cps_powers_limit(struct cps_powers *powers, const char *text, struct cps_err *err)
 {
 	size_t len = strcspn(text, "=");
 	const struct kind *kind = find_kind(text, len);
-	struct cps_limit *out = &powers->limits[powers->limit_count];
 	const char *at = text + len + 1;
+	struct cps_limit *out;
 
-	if (powers->limit_count == CPS_LIMITS_MAX)
-		return cps_err_set(err, -E2BIG, "too many limits");
 	if (!kind || !text[len])
 		return cps_err_set(err, -EINVAL, "invalid ulimit: '%s'", text);
+	out = place_of(powers, kind->resource);
 	out->resource = kind->resource;
 	if (!take_number(&at, strchr(at, ':') ? ':' : '\0', &out->limit.rlim_cur))
 		return cps_err_set(err, -EINVAL, "invalid ulimit: '%s'", text);
@@ -123,7 +133,8 @@ int cps_powers_limit(struct cps_powers *powers, const char *text, struct cps_err
 		return cps_err_set(err, -EINVAL,
 				   "ulimit '%s': the soft limit is above the hard one",
 				   text);
-	powers->limit_count++;
+	if (out == &powers->limits[powers->limit_count])
+		powers->limit_count++;
 	return 0;
 }
 

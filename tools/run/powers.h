@@ -28,7 +28,8 @@ struct cps_powers {
  *  -EINVAL no capability, or one that a sandbox like ours cannot give. */
 int cps_powers_caps(struct cps_powers *powers, char *const *drop, char *const *add,
 		    struct cps_err *err);
-/** "nofile=1024", "nofile=1024:2048", -1 for none. -EINVAL; -E2BIG too many. */
+/** "nofile=1024", "nofile=1024:2048", -1 for none; the last of a name counts. -EINVAL.
+ */
 int cps_powers_limit(struct cps_powers *powers, const char *text, struct cps_err *err);
 
 /** "nofile" of RLIMIT_NOFILE. */
