@@ -20,7 +20,7 @@ refuses 125 "capability 'SYS_ADMIN' cannot be added" run --cap-add SYS_ADMIN sma
 refuses 125 "capability 'ALL' cannot be added" run --cap-add ALL small true
 
 # ---- limits ----
-is ulimit "$(run --ulimit nofile=100:200 --ulimit core=0 small sh -c 'ulimit -n; ulimit -Hn; ulimit -c')" $'100\n200\n0'
+is ulimit "$(run --ulimit nofile=99:150 --ulimit nofile=100:200 --ulimit core=0 small sh -c 'ulimit -n; ulimit -Hn; ulimit -c')" $'100\n200\n0'
 refuses 125 "invalid ulimit" run --ulimit nofiles=1 small true
 refuses 125 "above the hard one" run --ulimit nofile=2:1 small true
 is shm "$(run --shm-size 1m small df -k /dev/shm | awk 'END {print $2}')" 1024
@@ -40,6 +40,13 @@ run --mount source=vol,target=/v small sh -c 'echo kept >/v/x' && is volume "$(r
 refuses 125 "bind source path does not exist" run --mount type=bind,src=/no/such,dst=/m small true
 refuses 125 "'size' is not known" run --mount type=tmpfs,dst=/t,size=1 small true
 refuses 125 "the target is no absolute path" run --mount type=tmpfs small true
+# Neither a path of the host by the way of a name, nor writable by a slip.
+for name in . ../out /etc; do
+	refuses 125 "the source of a volume is a name" run --mount type=volume,src=$name,target=/v small true
+done
+[ ! -e "$TMP/../out" ] || fail "a volume's name made a folder of the host"
+refuses 125 "'readonly' is not known" run --mount type=bind,source="$TMP/host",target=/m,readonly=yes small true
+is "readonly=True" "$(run --mount type=bind,source="$TMP/host",target=/m,readonly=True small sh -c 'touch /m/x 2>/dev/null || echo ro')" ro
 
 # ---- files, the end ----
 id=$("$CAPAS" run -d --name cc --cidfile "$TMP/cid" --stop-timeout 1 --init --cap-drop ALL --ulimit nofile=50 --group-add 5 small sh -c 'trap "" TERM; while :; do sleep 1; done')

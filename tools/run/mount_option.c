@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "store/base/buf.h"
+#include "store/names.h"
 #include "tools/run/spec.h"
 
 /** --mount, taken apart. */
@@ -27,6 +28,17 @@ static bool is_one_of(const char *word, const char *const *names)
 	return false;
 }
 
+/* What Go takes for a truth value. False: it is none. */
+static bool take_bool(const char *text, bool *out)
+{
+	static const char *const yes[] = {"1", "t", "T", "true", "True", "TRUE", NULL};
+	static const char *const no[] = {"0",     "f",     "F", "false",
+					 "False", "FALSE", NULL};
+
+	*out = !text || is_one_of(text, yes);
+	return *out || is_one_of(text, no);
+}
+
 /* One "KEY=VALUE" or "KEY", cut up in place. False: not known. */
 static bool take_word(char *word, struct words *out)
 {
@@ -40,11 +52,8 @@ static bool take_word(char *word, struct words *out)
 
 	if (value)
 		*value++ = '\0';
-	if (is_one_of(word, read_only)) {
-		out->read_only =
-			!value || strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
-		return true;
-	}
+	if (is_one_of(word, read_only))
+		return take_bool(value, &out->read_only);
 	if (!value)
 		return false;
 	if (strcmp(word, "type") == 0)
@@ -77,11 +86,10 @@ static int make_bind(const char *text, const struct words *w, bool named,
 		return bad(text, "it has no source", err);
 	if (strchr(w->source, ':') || strchr(w->target, ':'))
 		return bad(text, "a path with a colon", err);
-	if ((w->source[0] == '/') == named)
-		return bad(text,
-			   named ? "the source of a volume is a name"
-				 : "the source is no absolute path",
-			   err);
+	if (named && !cps_container_name_ok(w->source))
+		return bad(text, "the source of a volume is a name", err);
+	if (!named && w->source[0] != '/')
+		return bad(text, "the source is no absolute path", err);
 	if (!named && access(w->source, F_OK) < 0)
 		return cps_err_set(err, -ENOENT,
 				   "invalid mount '%s': bind source path does not "
