@@ -161,23 +161,44 @@ bool cps_control_alive(int dirfd)
 	return fd >= 0 || fd == -ETIME;
 }
 
+static int not_mounted(struct cps_err *err)
+{
+	return cps_err_set(err, -ENOTCONN, "it is not mounted");
+}
+
+/* A driver that ends takes no more questions; who has asked by then is cut off. */
+static int ask(int fd, const char *name, struct reply *reply, struct cps_err *err)
+{
+	ssize_t n;
+
+	if (set_patience(fd) < 0)
+		return cps_err_sys(err, -errno, "ask the driver");
+	n = send(fd, name, strlen(name) + 1, MSG_NOSIGNAL);
+	if (n >= 0)
+		n = recv(fd, reply, sizeof(*reply), 0);
+	if (n == sizeof(*reply))
+		return 0;
+	if (n == 0 || (n < 0 && (errno == ECONNRESET || errno == EPIPE)))
+		return not_mounted(err);
+	return cps_err_set(err, -EIO, "the driver does not answer");
+}
+
 int cps_control_mark(int dirfd, const char *name, uint64_t *upto, struct cps_err *err)
 {
 	cps_auto(cps_fd) int fd = -1;
-	size_t len = strlen(name);
 	struct reply reply;
+	int rc;
 
-	if (len > CPS_NAME_MAX)
+	if (strlen(name) > CPS_NAME_MAX)
 		return cps_err_set(err, -ENAMETOOLONG, "the mark's name is too long");
 	fd = cps_unix_connect(dirfd, SOCKET, SOCK_SEQPACKET);
 	if (fd == -ENOTCONN)
-		return cps_err_set(err, -ENOTCONN, "it is not mounted");
+		return not_mounted(err);
 	if (fd < 0)
 		return cps_err_sys(err, fd, "reach the driver");
-	if (set_patience(fd) < 0 || send(fd, name, len + 1, MSG_NOSIGNAL) < 0)
-		return cps_err_sys(err, -errno, "ask the driver");
-	if (recv(fd, &reply, sizeof(reply), 0) != sizeof(reply))
-		return cps_err_set(err, -EIO, "the driver does not answer");
+	rc = ask(fd, name, &reply, err);
+	if (rc < 0)
+		return rc;
 	if (reply.rc < 0) {
 		reply.text[sizeof(reply.text) - 1] = '\0';
 		return cps_err_set(err, reply.rc, "%s", reply.text);

@@ -2,14 +2,17 @@
 #include "fixture.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "fs/mount.h"
 #include "fs/top/control.h"
 #include "store/base/fd.h"
+#include "store/base/unix.h"
 
 static struct cps_mount *mount_detached(struct cps_top *top, struct cps_err *err)
 {
@@ -175,6 +178,33 @@ static void the_last_holder_ends_it(void **state)
 	in_child(*state, hold_it);
 }
 
+/* ---- the control socket ---- */
+
+static void *end_when_asked(void *arg)
+{
+	struct pollfd fd = {.fd = *(int *)arg, .events = POLLIN};
+
+	assert_int_equal(poll(&fd, 1, -1), 1);
+	close(fd.fd);
+	return NULL;
+}
+
+/* A driver that ends has the question in its queue, and is gone. */
+static void who_asks_one_that_ends_is_told_that_nobody_is_there(void **state)
+{
+	struct fixture *fx = *state;
+	int fd = cps_unix_listen(fx->dirfd, "control", SOCK_SEQPACKET);
+	struct cps_err err = CPS_ERR_INIT;
+	pthread_t thread;
+	uint64_t upto;
+
+	assert_true(fd >= 0);
+	assert_int_equal(pthread_create(&thread, NULL, end_when_asked, &fd), 0);
+	assert_int_equal(cps_control_mark(fx->dirfd, "here", &upto, &err), -ENOTCONN);
+	pthread_join(thread, NULL);
+	assert_int_equal(unlinkat(fx->dirfd, "control", 0), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +214,9 @@ int main(void)
 						fx_setup, fx_teardown),
 		cmocka_unit_test_setup_teardown(the_last_holder_ends_it, fx_setup,
 						fx_teardown),
+		cmocka_unit_test_setup_teardown(
+			who_asks_one_that_ends_is_told_that_nobody_is_there, fx_setup,
+			fx_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
