@@ -51,6 +51,21 @@ is "--tmpfs over a VOLUME" "$("$CAPAS" run --rm --tmpfs /data small ls /data)" "
 "$CAPAS" run --name anon -v /more plain sh -c 'echo x >/more/x'
 is "-v DIR" "$("$CAPAS" diff anon)" ""
 is "inspect" "$("$CAPAS" inspect -f '{{(index .Mounts 0).Type}} {{(index .Mounts 0).Destination}}' anon)" "volume /more"
+for runtime in runc crun; do
+	command -v $runtime >/dev/null || continue
+	oci() { "$CAPAS" run --runtime $runtime "$@"; }
+	oci --name "oci-$runtime" small sh -c "$work" || fail "$runtime: volumes are not writable"
+	is "$runtime: diff" "$("$CAPAS" diff "oci-$runtime")" ""
+	same "$runtime: export" "oci-$runtime"
+	is "$runtime: what went out of one is a copy" "$(oci --rm small sh -c 'mv /data/sub /out && grep -c " /data " /proc/self/mountinfo')" 1
+	is "$runtime: -v over a VOLUME" "$(oci --rm -v "$TMP/host:/data" small cat /data/file)" host
+	is "$runtime: -v in a VOLUME" "$(oci --rm -v "$TMP/host:/data/sub" small cat /data/file /data/sub/file)" $'image\nhost'
+	is "$runtime: --tmpfs over a VOLUME" "$(oci --rm --tmpfs /data small ls /data)" ""
+	oci --rm --read-only small sh -c 'touch /data/x /new/volume/y && ! touch /x 2>/dev/null' || fail "$runtime: a volume of a read-only container"
+	oci --name "anon-$runtime" -v /more plain sh -c 'echo x >/more/x' || fail "$runtime: -v DIR"
+	is "$runtime: -v DIR" "$("$CAPAS" diff "anon-$runtime")" ""
+	refuses 125 "mount on '/proc'" oci --rm -v /proc plain true
+done
 refuses 125 "mount on '/proc'" "$CAPAS" run --rm -v /proc plain true
 refuses 125 "it is [SOURCE:]TARGET[:ro]" "$CAPAS" run --rm -v relative plain true
 

@@ -245,7 +245,7 @@ int cps_oci_start(const struct cps_sandbox_opts *opts, int root,
 	int rc;
 
 	*out = (struct cps_oci){.runtime = opts->runtime,
-				.volume_count = opts->volume_count,
+				.volume_count = opts->volume_count + opts->own_count,
 				.pid = -1,
 				.pidfd = -1,
 				.keeper = -1,

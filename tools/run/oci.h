@@ -45,8 +45,8 @@ struct cps_oci_setup {
 	struct cps_user user;
 	const char *path; /* of the bundle, absolute, borrowed */
 	char *base;       /* owned; where the root is mounted */
-	/* Without links, owned; the targets are of volumes, then tmpfs, then files, and
-	 * NULL ends them. */
+	/* Without links, owned; the targets are of the root's own folders, which
+	 * others may hide, then of volumes, tmpfs and files, and NULL ends them. */
 	char *cwd, **targets;
 	int bundle, root; /* owned */
 };

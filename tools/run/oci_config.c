@@ -190,6 +190,16 @@ static void put_tmpfs(struct json_t *list, const char *target, const char *text)
 	put_mount(list, target, "tmpfs", "tmpfs", options);
 }
 
+static void put_volume(struct json_t *list, const struct cps_oci_setup *setup,
+		       const char *target, size_t number, const char *options)
+{
+	char name[CPS_OCI_VOLUME_MAX], source[PATH_MAX];
+
+	cps_oci_volume_name(name, number);
+	snprintf(source, sizeof(source), "%s/%s", setup->path, name);
+	put_mount(list, target, "bind", source, options);
+}
+
 static void put_mounts(struct json_t *to, const struct cps_oci_setup *setup)
 {
 	const struct cps_sandbox_opts *opts = setup->opts;
@@ -198,15 +208,12 @@ static void put_mounts(struct json_t *to, const struct cps_oci_setup *setup)
 	char source[PATH_MAX];
 
 	put_own_mounts(list, opts->shm_bytes);
-	for (size_t i = 0; i < opts->volume_count; i++) {
-		char name[CPS_OCI_VOLUME_MAX];
-
-		cps_oci_volume_name(name, i);
-		snprintf(source, sizeof(source), "%s/%s", setup->path, name);
-		put_mount(list, *target++, "bind", source,
-			  opts->volumes[i].read_only ? "rbind ro nodev"
-						     : "rbind rw nodev");
-	}
+	for (size_t i = 0; i < opts->own_count; i++)
+		put_volume(list, setup, *target++, opts->volume_count + i, "rbind rw");
+	for (size_t i = 0; i < opts->volume_count; i++)
+		put_volume(list, setup, *target++, i,
+			   opts->volumes[i].read_only ? "rbind ro nodev"
+						      : "rbind rw nodev");
 	for (size_t i = 0; i < opts->tmpfs_count; i++)
 		put_tmpfs(list, *target++, opts->tmpfs[i]);
 	for (; *target; target++) {

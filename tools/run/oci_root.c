@@ -50,6 +50,27 @@ static int mount_root(struct cps_oci_setup *setup, int root, struct cps_err *err
 	return 0;
 }
 
+/* Mount a copy of it in the bundle, under the number's name. */
+static int mount_volume(const struct cps_oci_setup *setup, int copy, size_t number)
+{
+	cps_auto(cps_fd) int onto = -1;
+	char name[CPS_OCI_VOLUME_MAX];
+	struct stat st;
+	int rc = fstat(copy, &st) < 0 ? -errno : 0;
+
+	cps_oci_volume_name(name, number);
+	if (rc == 0 && S_ISDIR(st.st_mode))
+		/* One may be left of a run that was killed. */
+		rc = mkdirat(setup->bundle, name, 0700) < 0 && errno != EEXIST ? -errno
+									       : 0;
+	else if (rc == 0)
+		rc = cps_oci_write_file(setup->bundle, name, "");
+	if (rc < 0)
+		return rc;
+	onto = openat(setup->bundle, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return onto < 0 ? -errno : cps_mount_attach(copy, onto);
+}
+
 /* Volumes get paths: the runtime opens them in a process of its own. */
 static int mount_volumes(const struct cps_oci_setup *setup, struct cps_err *err)
 {
@@ -57,29 +78,28 @@ static int mount_volumes(const struct cps_oci_setup *setup, struct cps_err *err)
 
 	for (size_t i = 0; i < opts->volume_count; i++) {
 		cps_auto(cps_fd) int copy = cps_mount_copy(opts->volumes[i].source);
-		cps_auto(cps_fd) int onto = -1;
-		char name[CPS_OCI_VOLUME_MAX];
-		struct stat st;
-		int rc = copy < 0 ? copy : fstat(copy, &st) < 0 ? -errno : 0;
+		int rc = copy < 0 ? copy : mount_volume(setup, copy, i);
 
-		cps_oci_volume_name(name, i);
-		if (rc == 0 && S_ISDIR(st.st_mode))
-			/* One may be left of a run that was killed. */
-			rc = mkdirat(setup->bundle, name, 0700) < 0 && errno != EEXIST
-				     ? -errno
-				     : 0;
-		else if (rc == 0)
-			rc = cps_oci_write_file(setup->bundle, name, "");
-		if (rc == 0) {
-			onto = openat(setup->bundle, name,
-				      O_PATH | O_NOFOLLOW | O_CLOEXEC);
-			rc = onto < 0 ? -errno : cps_mount_attach(copy, onto);
-		}
 		if (rc < 0)
 			return cps_err_sys(err, rc, "volume for '%s'",
 					   opts->volumes[i].target);
 	}
 	return 0;
+}
+
+/* A folder of the root's own is a volume upon itself. */
+static int mount_own(const struct cps_oci_setup *setup, size_t i, struct cps_err *err)
+{
+	const char *path = setup->opts->own[i];
+	cps_auto(cps_fd) int fd = cps_inside_make_stub(setup->root, path, true, err);
+	cps_auto(cps_fd) int copy = -1;
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	copy = cps_mount_clone(fd, "", false);
+	rc = copy < 0 ? copy : mount_volume(setup, copy, setup->opts->volume_count + i);
+	return rc < 0 ? cps_err_sys(err, rc, "volume '%s'", path) : 0;
 }
 
 /* The path without links of what is there: `fd` of `path`, or what went wrong. */
@@ -151,12 +171,18 @@ static int resolve_cwd(struct cps_oci_setup *setup, struct cps_err *err)
 static int resolve_all(struct cps_oci_setup *setup, struct cps_err *err)
 {
 	const struct cps_sandbox_opts *opts = setup->opts;
-	size_t count = 0, max = opts->volume_count + opts->tmpfs_count + FILES_MAX + 1;
+	size_t count = 0, max = opts->own_count + opts->volume_count +
+				opts->tmpfs_count + FILES_MAX + 1;
 	int rc = 0;
 
 	setup->targets = calloc(max, sizeof(char *));
 	if (!setup->targets)
 		return cps_err_nomem(err);
+	for (size_t i = 0; rc == 0 && i < opts->own_count; i++) {
+		rc = resolve_target(setup, opts->own[i], true, &count, err);
+		if (rc == 0)
+			rc = mount_own(setup, i, err);
+	}
 	for (size_t i = 0; rc == 0 && i < opts->volume_count; i++) {
 		struct stat st = {0};
 
