@@ -234,7 +234,11 @@ static int take_volume(struct cps_app *app, const char *text,
 
 	/* A path alone is a volume as an image names one. */
 	if (text[0] == '/' && !strchr(text, ':'))
-		return cps_strings_add(&c->volumes, text);
+		return cps_is_kernels(text)
+			       ? cps_err_set(&app->err, -EPERM,
+					     "mount on '%s': that is the kernel's",
+					     text)
+			       : cps_strings_add(&c->volumes, text);
 	rc = cps_bind_parse(text, &bind, &app->err);
 	return rc < 0 ? rc
 		      : cps_strings_printf(&c->binds, "%s:%s%s", bind.source,

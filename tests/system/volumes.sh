@@ -13,6 +13,7 @@ echo image >"${TMP:?}/small/real/file"
 ln "${TMP:?}/small/data/file" "${TMP:?}/small/hard"
 ln -s real "${TMP:?}/small/link"
 tar -C "${TMP:?}/small" --numeric-owner --owner=0 --group=0 -cf "${TMP:?}/small.tar" .
+"$CAPAS" import -c 'VOLUME ["/sys/fs/cgroup", "/proc", "/dev/x"]' "${TMP:?}/small.tar" systemd >/dev/null
 "$CAPAS" import -c 'VOLUME ["/data", "/new/volume", "/link", "/link/inner"]' "${TMP:?}/small.tar" small >/dev/null
 list() { "$CAPAS" export "$1" | tar -tvf - | sort; }
 same() { list "$2" | diff "$TMP/plain" - >&2 || fail "$1"; }
@@ -64,8 +65,10 @@ for runtime in runc crun; do
 	oci --rm --read-only small sh -c 'touch /data/x /new/volume/y && ! touch /x 2>/dev/null' || fail "$runtime: a volume of a read-only container"
 	oci --name "anon-$runtime" -v /more plain sh -c 'echo x >/more/x' || fail "$runtime: -v DIR"
 	is "$runtime: -v DIR" "$("$CAPAS" diff "anon-$runtime")" ""
+	oci --rm systemd test -e /proc/self || fail "$runtime: a volume on what the kernel shows"
 	refuses 125 "mount on '/proc'" oci --rm -v /proc plain true
 done
+"$CAPAS" run --rm systemd test -e /proc/self || fail "a volume on what the kernel shows"
 refuses 125 "mount on '/proc'" "$CAPAS" run --rm -v /proc plain true
 refuses 125 "it is [SOURCE:]TARGET[:ro]" "$CAPAS" run --rm -v relative plain true
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "store/base/fd.h"
+#include "store/base/path.h"
 
 #define HOST_FILE_MAX (1u << 20) /* bytes of the host's resolv.conf and hosts */
 #define VOLUMES       "volumes"
@@ -107,6 +108,37 @@ static int open_volumes(struct cps_store *store, const struct cps_container_conf
 		v->target = out->targets.v[i];
 		v->read_only = bind.read_only;
 	}
+	return 0;
+}
+
+bool cps_is_kernels(const char *path)
+{
+	static const char *const folders[] = {"proc", "sys", "dev"};
+	cps_auto(cps_free) char *clean = strdup(path);
+	size_t len, first = 0, pos = 0;
+	const char *name;
+
+	if (!clean)
+		return false;
+	len = cps_path_clean(path, strlen(path), clean);
+	if (cps_path_next(clean, len, &pos, &name, &first) == 0)
+		return false;
+	for (size_t i = 0; i < CPS_ARRAY_LEN(folders); i++)
+		if (strlen(folders[i]) == first && memcmp(name, folders[i], first) == 0)
+			return true;
+	return false;
+}
+
+/* Images for systemd have a volume on /sys/fs/cgroup: what is there is no image's. */
+static int list_own(const struct cps_container_config *c, struct cps_spec *out,
+		    struct cps_err *err)
+{
+	for (size_t i = 0; i < c->volumes.count; i++)
+		if (!cps_is_kernels(c->volumes.v[i]) &&
+		    cps_strings_add(&out->own, c->volumes.v[i]) < 0)
+			return cps_err_nomem(err);
+	out->opts.own = (const char *const *)out->own.v;
+	out->opts.own_count = out->own.count;
 	return 0;
 }
 
@@ -227,6 +259,8 @@ int cps_spec_make(struct cps_store *store, const struct cps_top_info *info,
 	if (rc == 0)
 		rc = open_volumes(store, c, out, err);
 	if (rc == 0)
+		rc = list_own(c, out, err);
+	if (rc == 0)
 		rc = read_host("/etc/resolv.conf", &out->resolv_conf, err);
 	if (rc == 0)
 		rc = make_hosts(opts->net, c->hostname, &out->hosts, err);
@@ -242,8 +276,6 @@ int cps_spec_make(struct cps_store *store, const struct cps_top_info *info,
 	opts->volumes = out->volumes;
 	opts->tmpfs = (const char *const *)c->tmpfs.v;
 	opts->tmpfs_count = c->tmpfs.count;
-	opts->own = (const char *const *)c->volumes.v;
-	opts->own_count = c->volumes.count;
 	opts->resolv_conf = cps_buf_cstr(&out->resolv_conf);
 	opts->hosts = cps_buf_cstr(&out->hosts);
 	opts->memory_bytes = c->memory_bytes;
@@ -261,6 +293,7 @@ void cps_spec_release(struct cps_spec *spec)
 	cps_strings_release(&spec->argv);
 	cps_strings_release(&spec->env);
 	cps_strings_release(&spec->targets);
+	cps_strings_release(&spec->own);
 	cps_buf_release(&spec->resolv_conf);
 	cps_buf_release(&spec->hosts);
 	*spec = (struct cps_spec){0};

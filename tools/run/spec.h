@@ -46,11 +46,15 @@ void cps_signal_text(int signo, char out[16]);
 struct cps_spec {
 	struct cps_sandbox_opts opts;
 	struct cps_process process;
-	struct cps_strings argv, env, targets;
+	struct cps_strings argv, env, targets, own;
 	struct cps_volume volumes[CPS_SPEC_VOLUMES_MAX];
 	struct cps_buf resolv_conf, hosts;
 	char cgroup[CPS_TOP_ID_LEN + 8];
 };
+
+/** Is the path in what the kernel's file systems cover in every container? By its words
+ *  alone, links are not looked at. */
+bool cps_is_kernels(const char *path);
 
 /** Open its volumes (folders of the host that are missing are made), read the host's
  *  resolv.conf and hosts. What `config` holds is borrowed, and must outlive it.
