@@ -68,6 +68,8 @@ for runtime in runc crun; do
 	oci --rm systemd test -e /proc/self || fail "$runtime: a volume on what the kernel shows"
 	refuses 125 "mount on '/proc'" oci --rm -v /proc plain true
 done
+"$CAPAS" import -c "VOLUME [$(seq -s, -f '"/v%g"' 200)]" "${TMP:?}/small.tar" many >/dev/null
+refuses 125 "more than 128 volumes without a name" "$CAPAS" run --rm many true
 "$CAPAS" run --rm systemd test -e /proc/self || fail "a volume on what the kernel shows"
 refuses 125 "mount on '/proc'" "$CAPAS" run --rm -v /proc plain true
 refuses 125 "it is [SOURCE:]TARGET[:ro]" "$CAPAS" run --rm -v relative plain true

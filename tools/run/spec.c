@@ -133,6 +133,9 @@ bool cps_is_kernels(const char *path)
 static int list_own(const struct cps_container_config *c, struct cps_spec *out,
 		    struct cps_err *err)
 {
+	if (c->volumes.count > CPS_SPEC_VOLUMES_MAX)
+		return cps_err_set(err, -E2BIG, "more than %d volumes without a name",
+				   CPS_SPEC_VOLUMES_MAX);
 	for (size_t i = 0; i < c->volumes.count; i++)
 		if (!cps_is_kernels(c->volumes.v[i]) &&
 		    cps_strings_add(&out->own, c->volumes.v[i]) < 0)
