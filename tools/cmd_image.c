@@ -145,7 +145,7 @@ static int cmd_history(struct cps_app *app, const struct cps_command *cmd, int a
 	CPS_BEGIN(args);
 	if (cps_open_image(app, args.args[0], &image) < 0)
 		return CPS_EXIT_FAILED;
-	format = cps_args_get(cmd, &args, "format");
+	format = cps_rows_format(cps_args_get(cmd, &args, "format"));
 	if (format)
 		return print_history_format(app, image, format, CPS_HAS("no-trunc")) < 0
 			       ? CPS_EXIT_FAILED

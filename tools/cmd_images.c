@@ -246,7 +246,7 @@ static int cmd_images(struct cps_app *app, const struct cps_command *cmd, int ar
 	CPS_BEGIN(args);
 	if (collect_rows(app, args.count ? args.args[0] : NULL, &rows) < 0)
 		return CPS_EXIT_FAILED;
-	format = cps_args_get(cmd, &args, "format");
+	format = cps_rows_format(cps_args_get(cmd, &args, "format"));
 	if (format && print_rows_format(app, &rows, format, CPS_HAS("no-trunc")) < 0)
 		return CPS_EXIT_FAILED;
 	if (format)

@@ -330,9 +330,7 @@ static int cmd_ps(struct cps_app *app, const struct cps_command *cmd, int argc,
 	p.whole = CPS_HAS("no-trunc");
 	p.json = CPS_HAS("json");
 	p.sizes = CPS_HAS("size");
-	p.format = cps_args_get(cmd, &args, "format");
-	if (p.format && strcmp(p.format, "table") == 0)
-		p.format = NULL;
+	p.format = cps_rows_format(cps_args_get(cmd, &args, "format"));
 	rc = begin(&p);
 	if (rc == 0)
 		rc = print_all(&choice, &p);

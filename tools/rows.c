@@ -37,6 +37,11 @@ static int add_line(struct cps_rows *rows, struct json_t *row, struct cps_err *e
 	return 0;
 }
 
+const char *cps_rows_format(const char *format)
+{
+	return format && *format && strcmp(format, "table") != 0 ? format : NULL;
+}
+
 int cps_rows_begin(struct cps_rows *rows, const char *format,
 		   const struct cps_heading *headings, struct cps_err *err)
 {

@@ -19,6 +19,9 @@ struct cps_rows {
 	bool json;
 };
 
+/** What --format asks for: NULL is the usual table, which "" and "table" are too. */
+const char *cps_rows_format(const char *format);
+
 /** `headings` ends with one without a field. 0; -EINVAL; -ENOMEM. */
 int cps_rows_begin(struct cps_rows *rows, const char *format,
 		   const struct cps_heading *headings, struct cps_err *err);

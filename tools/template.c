@@ -76,6 +76,9 @@ static int step(struct parser *p, struct json_t **value, bool *open)
 	name[len] = '\0';
 	p->at += len;
 	member = cps_doc_get(*value, name);
+	/* Docker's own structures say ID where its JSON says Id. */
+	if (!member && strcmp(name, "ID") == 0)
+		member = cps_doc_get(*value, "Id");
 	if (!member && !*open && cps_doc_kind(*value) != CPS_DOC_NULL)
 		return cps_err_set(p->err, -EINVAL, "no field '%s'", name);
 	*open = is_open(name, len);

@@ -24,6 +24,13 @@ refuses 1 "no such container" "$CAPAS" inspect --type container small
 refuses 2 "--type is image or container" "$CAPAS" inspect --type volume small
 is "what is there beside what is not" "$("$CAPAS" inspect -f '{{.Name}}' nosuch done 2>/dev/null)" /done
 
+is "ID for Id" "$("$CAPAS" inspect -f '{{.ID}}' work)" "$id"
+for command in "ps -a" images "history small"; do
+	for format in "" table; do
+		is "$command --format '$format'" "$("$CAPAS" $command --format "$format" | head -1)" "$("$CAPAS" $command | head -1)"
+	done
+done
+
 # ---- ps ----
 is fields "$("$CAPAS" ps --format '{{.Names}}\t{{.Image}}\t{{.State}}\t{{.Command}}')" $'work\tsmall\trunning\t"sleep 1000"'
 is "the ID" "$("$CAPAS" ps --no-trunc --format '{{.ID}}')" "$id"
