@@ -8,7 +8,7 @@
 
 #define PAUSE_MS  10u
 #define ENDING_MS 60000u /* for a driver that syncs what it was told */
-#define ALIVE_MS  200u   /* for one that does not know yet that it was unmounted */
+#define ALIVE_MS  2000u  /* for one that does not know yet that it was unmounted */
 
 int cps_open_bare(struct cps_store *store, struct cps_image *image,
 		  const struct cps_root_opts *opts, struct cps_opened *out,

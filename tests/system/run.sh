@@ -183,6 +183,7 @@ refuses 126 "ermission denied" "$CAPAS" run --rm small /etc/passwd
 refuses 125 "nobody-here" "$CAPAS" run --rm -u nobody-here small true
 refuses 125 "is no name of a container" "$CAPAS" run --name '-bad' small true
 refuses 125 "invalid volume" "$CAPAS" run -v x small true
+refuses 125 "invalid volume" "$CAPAS" run -v :/x small true
 refuses 125 "no absolute path" "$CAPAS" run -v /x:y small true
 refuses 125 "invalid characters for a local volume name" "$CAPAS" run -v a/b:/y small true
 refuses 125 "invalid mode" "$CAPAS" run -v /x:/y:rx small true

@@ -22,6 +22,7 @@
 #define STDIN_BYTES 32768u
 #define RESULT_MS   10000 /* for a monitor's answer */
 #define STATUS_LOST 1     /* of a success that could not be shown */
+#define STATUS_PIPE (128 + SIGPIPE)
 
 /** A window to a container. */
 struct window {
@@ -252,7 +253,9 @@ int cps_attach(const struct cps_attach_opts *opts, int *status, struct cps_err *
 	rc = w->signals < 0 ? cps_err_sys(err, -errno, "make a signalfd") : flush(w);
 	if (rc == 0)
 		rc = look(w, status);
-	if (rc == CPS_ATTACH_EXITED && w->lost && *status == 0)
+	/* A program that was still there when its output went hears SIGPIPE. */
+	if (rc == CPS_ATTACH_EXITED && w->lost &&
+	    (*status == 0 || *status == STATUS_PIPE))
 		*status = STATUS_LOST;
 	if (rc == -ETIME)
 		cps_err_set(err, rc, "the container's monitor does not answer");

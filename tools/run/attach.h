@@ -17,7 +17,7 @@ struct cps_attach_opts {
 };
 
 enum cps_attach_end {
-	CPS_ATTACH_EXITED, /* *status is its exit status, 1 for 0 if output was lost */
+	CPS_ATTACH_EXITED, /* *status is its exit status; 1 for 0 if output was lost */
 	CPS_ATTACH_DETACHED, /* the keys were typed; it goes on */
 	CPS_ATTACH_LOST,     /* the monitor is gone */
 };
