@@ -10,10 +10,11 @@
 #include "store/root.h"
 #include "tools/run/spec.h"
 
-#define ENV_FILE_MAX  (1u << 20) /* bytes */
-#define NANO_CPUS     1000000000.0
-#define HOSTNAME_MOST 63         /* bytes; docker's */
-#define MEMORY_LEAST  (6u << 20) /* bytes; docker's */
+#define ENV_FILE_MAX    (1u << 20) /* bytes */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+#define NANO_CPUS       1000000000.0
+#define HOSTNAME_MOST   63         /* bytes; docker's */
+#define MEMORY_LEAST    (6u << 20) /* bytes; docker's */
 
 static int replace(char **at, const char *text)
 {
@@ -45,21 +46,35 @@ static int set_env(struct cps_app *app, struct cps_strings *env, const char *tex
 	return rc < 0 ? cps_err_nomem(&app->err) : 0;
 }
 
+/* A line of a file, where a name with a blank in it is a slip. */
+static int env_line(struct cps_app *app, struct cps_strings *env, const char *line)
+{
+	line += strspn(line, " \t");
+	if (!*line || *line == '#')
+		return 0;
+	if (strcspn(line, " \t") < strcspn(line, "="))
+		return cps_err_set(&app->err, -EINVAL,
+				   "'%s': the name of a variable has no blanks", line);
+	return set_env(app, env, line);
+}
+
 static int env_file(struct cps_app *app, struct cps_strings *env, const char *path)
 {
 	cps_auto(cps_buf) struct cps_buf text = CPS_BUF_INIT(ENV_FILE_MAX);
 	cps_auto(cps_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int rc = fd < 0 ? -errno : cps_read_all(fd, &text);
-	char *save = NULL;
+	char *save = NULL, *at;
 
 	if (rc < 0)
 		return cps_err_sys(&app->err, rc, "'%s'", path);
-	for (char *line = text.len ? strtok_r((char *)text.data, "\r\n", &save) : NULL;
-	     line && rc == 0; line = strtok_r(NULL, "\r\n", &save)) {
-		line += strspn(line, " \t");
-		if (*line && *line != '#')
-			rc = set_env(app, env, line);
-	}
+	at = (char *)text.data;
+	if (text.len && memchr(at, '\0', text.len))
+		return cps_err_set(&app->err, -EINVAL, "'%s' is no text", path);
+	if (text.len && strncmp(at, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+		at += strlen(BYTE_ORDER_MARK);
+	for (char *line = text.len ? strtok_r(at, "\r\n", &save) : NULL;
+	     line && rc == 0; line = strtok_r(NULL, "\r\n", &save))
+		rc = env_line(app, env, line);
 	return rc < 0 ? cps_err_wrap(&app->err, rc, "'%s'", path) : 0;
 }
 

@@ -59,6 +59,9 @@ begin=$SECONDS
 is "what it was told" "$("$CAPAS" inspect -f '{{.Config.StopTimeout}} {{json .HostConfig.CapDrop}} {{json .HostConfig.Ulimits}}' cc)" '1 ["ALL"] ["nofile=50"]'
 printf '# comment\nA=b c\nHOME\n\n  B=2\n' >"$TMP/env"
 is "--env-file" "$(HOME=/there run --env-file "$TMP/env" -e B=3 small sh -c 'echo $A/$HOME/$B')" "b c//there/3"
+printf '\357\273\277A=1\r\n' >"$TMP/env" && is "a file of Windows" "$(run --env-file "$TMP/env" small sh -c 'echo $A')" 1
+printf 'A = 1\n' >"$TMP/env" && refuses 125 "has no blanks" run --env-file "$TMP/env" small true
+printf 'A=1\0B=2\n' >"$TMP/env" && refuses 125 "is no text" run --env-file "$TMP/env" small true
 
 # ---- refused, with a reason ----
 refuses 125 "ports are not published" run -p 8080:80 small true
