@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/base/fd.h"
@@ -16,6 +17,7 @@
 
 #define SOCKET     "control"
 #define PATIENCE_S 30 /* for the other side to say something */
+#define PAUSE_MS   20
 
 /* A request is the mark's name, with its NUL, in one message. */
 
@@ -76,6 +78,8 @@ static void answer(const struct cps_control *control, int fd)
 
 static void *serve(void *arg)
 {
+	/* Where descriptors are short, it is asked again and again. */
+	const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000};
 	struct cps_control *control = arg;
 	struct pollfd fds[] = {
 		{.fd = control->fd, .events = POLLIN},
@@ -96,6 +100,8 @@ static void *serve(void *arg)
 
 			if (fd >= 0)
 				answer(control, fd);
+			else
+				nanosleep(&pause, NULL);
 		}
 	}
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 
@@ -17,6 +18,7 @@
 
 #define CLIENTS_MAX  256
 #define ATTACHED_MAX 64 /* of them, so that there is always room for a question */
+#define SPARE_FDS    8
 #define INPUT_BYTES  (1u << 18) /* that the program may be behind */
 #define DISMISS_MS   5000
 #define FULL_MS      200 /* until somebody may have gone */
@@ -74,11 +76,22 @@ static void add_client(struct cps_crowd *c, int fd, bool wants_output)
 		c->count++;
 }
 
+/* The lowest number that is free is high: the mount, its control and the output need
+ * some too. */
+static bool is_high(int fd)
+{
+	struct rlimit most;
+
+	return getrlimit(RLIMIT_NOFILE, &most) == 0 &&
+	       (rlim_t)fd + SPARE_FDS >= most.rlim_cur;
+}
+
 static void take_client(struct cps_crowd *c)
 {
 	int fd = accept4(c->o.listen, NULL, NULL, SOCK_CLOEXEC);
 
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+	if (fd < 0 ? errno == EMFILE || errno == ENFILE || errno == ENOMEM
+		   : is_high(fd)) {
 		make_place(c);
 		c->full = true;
 	}

@@ -89,6 +89,7 @@ static void what_is_hidden_may_take_so_much(void **state)
 /* Cheap to say in a compressed archive: files far below one folder that goes. */
 static void a_made_image_meets_the_real_bound(void **state)
 {
+	SKIP_IF_SLOW();
 	cps_auto(cps_index_builder_free) struct cps_index_builder *b =
 		cps_index_builder_new();
 	struct layer layers[2] = {[1] = LAYER("f .wh.k")};
@@ -97,7 +98,6 @@ static void a_made_image_meets_the_real_bound(void **state)
 	size_t len = 1;
 
 	(void)state;
-	SKIP_IF_SLOW();
 	assert_non_null(b);
 	for (; len + CPS_NAME_MAX + 16 < CPS_PATH_MAX; len += CPS_NAME_MAX + 1) {
 		path[len] = '/';
@@ -143,6 +143,7 @@ static const char *deep_path(unsigned int n, char path[CPS_PATH_MAX + 1])
 
 static void a_layer_has_so_many_names(void **state)
 {
+	SKIP_IF_SLOW();
 	struct cps_index_builder *b = cps_index_builder_new();
 	char path[CPS_PATH_MAX + 1];
 	struct cps_err err = CPS_ERR_INIT;
@@ -150,7 +151,6 @@ static void a_layer_has_so_many_names(void **state)
 	int rc = 0;
 
 	(void)state;
-	SKIP_IF_SLOW();
 	assert_non_null(b);
 	while (rc == 0 && n < 3000) {
 		struct cps_tar_entry e = {.path = deep_path(n++, path), .link = ""};
@@ -166,6 +166,7 @@ static void a_layer_has_so_many_names(void **state)
 
 static void a_layer_has_so_much_text(void **state)
 {
+	SKIP_IF_SLOW();
 	struct cps_index_builder *b = cps_index_builder_new();
 	struct cps_err err = CPS_ERR_INIT;
 	uint8_t *value = calloc(1, CPS_TAR_XATTR_MAX);
@@ -175,7 +176,6 @@ static void a_layer_has_so_much_text(void **state)
 	int rc = 0;
 
 	(void)state;
-	SKIP_IF_SLOW();
 	assert_non_null(b);
 	assert_non_null(value);
 	while (rc == 0 && n < 10000) {
