@@ -105,6 +105,9 @@ void cps_top_leave_synced(struct cps_top *top);
 /** The disk is full: remove what waits for a sync to be removed. Not under the lock.
  *  True: it is worth to try again. */
 bool cps_top_reclaim(struct cps_top *top);
+/** The same under the lock, for a record that finds no room: all wait for the disk. Not
+ *  while another sync is under way. */
+bool cps_top_reclaim_locked(struct cps_top *top);
 
 /* All functions below are called under the lock. */
 

@@ -38,6 +38,20 @@ static void give_back(struct cps_top *top, const struct cps_loose *loose)
 	}
 }
 
+/* Under the lock. The kernel tells a lost page once: it stays lost (the "fsyncgate").
+ */
+static void note_synced(struct cps_top *top, struct cps_files_sync *sync, uint64_t upto,
+			int rc)
+{
+	if (rc < 0)
+		top->sync_error = rc;
+	else
+		top->synced = upto;
+	for (size_t i = 0; rc == 0 && i < sync->loose_count; i++)
+		give_back(top, &sync->loose[i]);
+	cps_files_sync_end(&top->files, sync, rc);
+}
+
 static int sync_alone(struct cps_top *top, const uint32_t *numbers, size_t count)
 {
 	struct cps_files_sync sync = {.dirfd = -1};
@@ -54,14 +68,7 @@ static int sync_alone(struct cps_top *top, const uint32_t *numbers, size_t count
 	if (rc == 0 && !top->is_volatile)
 		rc = cps_files_sync_do(&sync, fd);
 	cps_top_lock(top);
-	/* The kernel tells a lost page once: it stays lost (the "fsyncgate"). */
-	if (rc < 0)
-		top->sync_error = rc;
-	else
-		top->synced = upto;
-	for (size_t i = 0; rc == 0 && i < sync.loose_count; i++)
-		give_back(top, &sync.loose[i]);
-	cps_files_sync_end(&top->files, &sync, rc);
+	note_synced(top, &sync, upto, rc);
 	cps_top_unlock(top);
 	return rc;
 }
@@ -138,6 +145,22 @@ bool cps_top_reclaim(struct cps_top *top)
 		(top->files.doomed_count > 0 || top->files.loose_count > 0);
 	cps_top_unlock(top);
 	return waits && cps_top_sync(top) == 0;
+}
+
+bool cps_top_reclaim_locked(struct cps_top *top)
+{
+	struct cps_files_sync sync = {.dirfd = -1};
+	int rc;
+
+	if (!top->writable || !top->files.doomed_count || top->sync_error < 0 ||
+	    pthread_mutex_trylock(&top->sync_lock) != 0)
+		return false;
+	rc = cps_files_sync_begin(&top->files, NULL, 0, &sync);
+	if (rc == 0 && !top->is_volatile)
+		rc = cps_files_sync_do(&sync, cps_toplog_fd(top->log));
+	note_synced(top, &sync, cps_toplog_end(top->log), rc);
+	pthread_mutex_unlock(&top->sync_lock);
+	return rc == 0;
 }
 
 bool cps_top_wants_sync(struct cps_top *top)

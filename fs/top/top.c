@@ -63,6 +63,14 @@ static bool may_use_reserve(const struct cps_change *c)
 	       c->type == CPS_CHANGE_ATTR;
 }
 
+static int put_on_record(struct cps_top *top, const struct cps_top_who *who,
+			 struct cps_change *c)
+{
+	int rc = find_who(top, who, c->time_ns, &c->who);
+
+	return rc < 0 ? rc : cps_toplog_append(top->log, c, may_use_reserve(c));
+}
+
 int cps_top_commit_change(struct cps_top *top, const struct cps_top_who *who,
 			  struct cps_change *c)
 {
@@ -76,9 +84,9 @@ int cps_top_commit_change(struct cps_top *top, const struct cps_top_who *who,
 	if (rc < 0)
 		return rc;
 	c->time_ns = now_ns();
-	rc = find_who(top, who, c->time_ns, &c->who);
-	if (rc == 0)
-		rc = cps_toplog_append(top->log, c, may_use_reserve(c));
+	rc = put_on_record(top, who, c);
+	if (rc == -ENOSPC && cps_top_reclaim_locked(top))
+		rc = put_on_record(top, who, c);
 	if (rc < 0)
 		return rc;
 	top->applying = cps_toplog_end(top->log);
