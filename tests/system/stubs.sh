@@ -49,8 +49,8 @@ for runtime in "" runc; do
 done
 
 # A working folder is the program's, as docker has it.
-"$CAPAS" run --name ww -w /work/here small true
-is "a working folder" "$("$CAPAS" diff ww)" $'A /work\nA /work/here'
+"$CAPAS" run --name ww -w /deep/here small true
+is "a working folder" "$("$CAPAS" diff ww)" $'A /deep\nA /deep/here'
 # An image without anything: even /etc is ours.
 tar -C "$TMP/small" -cf "$TMP/bare.tar" ./bin/busybox
 "$CAPAS" import "$TMP/bare.tar" bare >/dev/null
